@@ -1,0 +1,81 @@
+// The two errors of the job path. An AttemptFailure is one exit's; a JobFailure is what the caller gets, with every
+// attempt behind it. Foreign errors become one of these where they arise, so that no door ever guesses.
+import { type Code, type Execution, type FailureRow, failureTable, type Origin } from './table.ts';
+
+/** Which rule of the exit's operator refused (EXIT_REFUSED). */
+export type Refusal = 'DESTINATION' | 'PORT' | 'QUOTA' | 'SCHEDULE' | 'PAUSED' | 'CONSENT';
+
+export class AttemptFailure extends Error {
+  override readonly name = 'AttemptFailure';
+  readonly code: Code;
+  readonly execution: Execution;
+  readonly refusal: Refusal | undefined;
+
+  constructor(code: Code, execution: Execution, options: { refusal?: Refusal | undefined; cause?: unknown } = {}) {
+    super(code, { cause: options.cause });
+    this.code = code;
+    this.execution = execution;
+    this.refusal = options.refusal;
+  }
+}
+
+/** One try of a job on one exit, as the caller sees it. */
+export interface AttemptRecord {
+  readonly exitId: string;
+  /** Undefined for the attempt that answered. */
+  readonly code: Code | undefined;
+  readonly execution: Execution;
+  readonly durationMs: number;
+}
+
+export interface JobFailureDetails {
+  /** What the caller can do about it, in a sentence; the code's title when left out. */
+  readonly detail?: string | undefined;
+  readonly execution?: Execution | undefined;
+  readonly attempts?: readonly AttemptRecord[] | undefined;
+  readonly jobId?: string | undefined;
+  /** The request's field that is at fault, by its path in the API (`request.url`). */
+  readonly field?: string | undefined;
+  readonly refusal?: Refusal | undefined;
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+export class JobFailure extends Error {
+  override readonly name = 'JobFailure';
+  readonly code: Code;
+  readonly row: FailureRow;
+  readonly execution: Execution;
+  readonly attempts: readonly AttemptRecord[];
+  readonly jobId: string | undefined;
+  readonly field: string | undefined;
+  readonly refusal: Refusal | undefined;
+  /** Undefined: sending the same job again is not sensible. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: Code, details: JobFailureDetails = {}) {
+    const row = failureTable[code];
+    super(details.detail ?? row.title, { cause: details.cause });
+    this.code = code;
+    this.row = row;
+    this.execution = row.execution === 'as-known' ? (details.execution ?? 'NOT_STARTED') : row.execution;
+    this.attempts = details.attempts ?? [];
+    this.jobId = details.jobId;
+    this.field = details.field;
+    this.refusal = details.refusal;
+    this.retryAfterMs = details.retryAfterMs ?? row.retryAfterMs;
+  }
+
+  get origin(): Origin {
+    return this.row.origin;
+  }
+
+  get retryable(): boolean {
+    return this.retryAfterMs !== undefined;
+  }
+}
+
+/** A request that the caller must mend: which field, and what is wrong with it. */
+export function invalidRequest(field: string, detail: string): JobFailure {
+  return new JobFailure('INVALID_REQUEST', { field, detail: `${field}: ${detail}` });
+}

@@ -1,0 +1,56 @@
+// What choosing an exit needs to know of exits, and of those who hold them: types only.
+
+/** What the caller asks of the exit. Empty strings, 0 and an empty map ask nothing. */
+export interface Target {
+  readonly country: string;
+  readonly region: string;
+  readonly city: string;
+  readonly asn: number;
+  readonly exitId: string;
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+export const anyTarget: Target = { country: '', region: '', city: '', asn: 0, exitId: '', labels: new Map() };
+
+/** One exit as the scheduler sees it. */
+export interface Candidate {
+  readonly exitId: string;
+  readonly agentId: string;
+  readonly country: string;
+  readonly region: string;
+  readonly city: string;
+  readonly asn: number;
+  readonly labels: ReadonlyMap<string, string>;
+  /** Tenants that may use it; empty means all. */
+  readonly tenants: ReadonlySet<string>;
+  /** Whether it takes new jobs: its state is available and its agent is not draining. */
+  readonly open: boolean;
+  /** Jobs it runs at once, at most; at least 1. */
+  readonly capacity: number;
+  /** Jobs it runs now. */
+  readonly inFlight: number;
+  /** 0 (every recent attempt failed by the exit's fault) to 1. */
+  readonly recentSuccess: number;
+}
+
+/** The exits that satisfy one constraint: a set that can be sampled in constant time. */
+export interface CandidateSet {
+  readonly size: number;
+  at(index: number): Candidate;
+}
+
+/** A constraint of a target, with the exits that satisfy it; the caller's tenant is one as well. */
+export interface Constraint {
+  /** As the caller wrote it, such as `country=DE`. */
+  readonly name: string;
+  readonly set: CandidateSet;
+  matches(candidate: Candidate): boolean;
+}
+
+/** The fleet as far as choosing needs it. */
+export interface Fleet {
+  readonly all: CandidateSet;
+  byId(exitId: string): Candidate | undefined;
+  /** The constraints of a target for a tenant, without exitId. */
+  constraints(target: Target, tenant: string): readonly Constraint[];
+}

@@ -1,0 +1,59 @@
+// How the owner of a connection and its mux talk: settings in, control frames and streams out.
+import type { Frame, Open } from '../../gen/resproxy/v1/channel_pb.ts';
+import type { Clock, Random } from '../kit/clock.ts';
+import type { TimerWheel } from '../kit/timer-wheel.ts';
+import type { BufferBudget } from './budget.ts';
+import type { AcceptedStream } from './stream-api.ts';
+import type { ConnectionEnd, FrameTransport } from './transport.ts';
+
+type Body = Frame['body'];
+/** The frames of stream 0 that are the owner's business; PING, PONG and CREDIT are the mux's. */
+export type ControlBody = Extract<Body, { case: 'hello' | 'welcome' | 'exits' | 'drain' | 'drainAck' | 'goAway' }>;
+
+/** What HELLO and WELCOME settled, seen from this end. */
+export interface Agreement {
+  /** Bytes this end may send per stream before credit; the agent gets it per OPEN instead and passes 0. */
+  readonly peerStreamWindow: number;
+  /** Bytes this end may send on the connection before credit. */
+  readonly peerConnectionWindow: number;
+  /** What this end announced for the connection. */
+  readonly ownConnectionWindow: number;
+  readonly maxStreams: number;
+  readonly idlePingMs: number;
+  readonly busyPingMs: number;
+  readonly idleDeadMs: number;
+  readonly busyDeadMs: number;
+}
+
+/** The level at which a sender had to wait. */
+export type BlockedLevel = 'stream' | 'connection' | 'socket';
+
+/** Counts for metrics; every method is called on the hot path and must be cheap. */
+export interface MuxObserver {
+  bytes(direction: 'in' | 'out', bytes: number): void;
+  rtt(ms: number): void;
+  reset(code: number, by: 'us' | 'peer'): void;
+  blocked(level: BlockedLevel, ms: number): void;
+}
+
+export interface MuxOptions {
+  /** The pod opens streams, the agent accepts them. */
+  readonly role: 'pod' | 'agent';
+  readonly transport: FrameTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly wheel: TimerWheel;
+  readonly budget: BufferBudget;
+  readonly observer: MuxObserver;
+  readonly onControl: (body: ControlBody) => void;
+  /** The agent's: a stream was opened. */
+  readonly onStream?: (stream: AcceptedStream) => void;
+  /** Exactly once, after every stream has failed. */
+  readonly onEnd: (end: ConnectionEnd) => void;
+}
+
+/** What the opener says of a stream; window, body and end are the mux's. */
+export type OpenRequest = Pick<
+  Open,
+  'exit' | 'kind' | 'deadlineMs' | 'jobId' | 'attempt' | 'idempotent' | 'isolationKey' | 'traceparent'
+>;

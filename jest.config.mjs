@@ -1,0 +1,26 @@
+// Sources run as ES modules, so Jest does too (NODE_OPTIONS=--experimental-vm-modules in the npm scripts).
+// `unit` sits beside the code and takes milliseconds; `system` starts real processes, one file after the other.
+const shared = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
+    ],
+  },
+  injectGlobals: false,
+};
+
+export default {
+  projects: [
+    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{internal,cmd,scripts,bench}/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'system',
+      testMatch: ['<rootDir>/tests/system/**/*.test.ts'],
+      globalSetup: '<rootDir>/tests/harness/global-setup.ts',
+    },
+  ],
+  testTimeout: 60_000,
+};
