@@ -53,7 +53,11 @@ export class TimerWheel {
   readonly #tick = (): void => {
     this.#cancelTick = this.#clock.after(this.#tickMs, this.#tick);
     this.#cursor = (this.#cursor + 1) % slots;
-    for (const timer of this.#slots[this.#cursor] ?? []) {
+    const slot = this.#slots[this.#cursor];
+    if (!slot || slot.size === 0) return;
+    // A copy: what fires may set timers into this very slot.
+    for (const timer of [...slot]) {
+      if (timer.slot !== this.#cursor) continue;
       if (timer.turns > 0) timer.turns--;
       else this.#fire(timer);
     }

@@ -14,10 +14,12 @@ export interface FrameTransport {
   send(frame: Uint8Array): void;
   /** Bytes handed over that the kernel has not taken yet. */
   readonly bufferedBytes: number;
+  /** Bytes that have come in so far, whole frames or not. */
+  readonly bytesReceived: number;
   /** Asks for closing, and breaks the connection off after the close timeout. */
   close(code: number, reason: string): void;
-  /** Breaks the connection off now. */
-  terminate(): void;
+  /** Breaks the connection off now; says why if that can still be sent. */
+  terminate(code: number, reason: string): void;
   /** Sets who hears of frames, of room to send, and of the end; called once, before the first frame. */
   attach(listener: TransportListener): void;
 }

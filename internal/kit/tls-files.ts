@@ -1,0 +1,79 @@
+// The certificate of a listener, from a pair of PEM files that may be renewed at any time. A pair that does not fit
+// together, or is half written, is reported and the one before it stays in use.
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { Clock } from './clock.ts';
+import { WatchedFile } from './watched-file.ts';
+
+export interface TlsFilesOptions {
+  readonly certPath: string;
+  readonly keyPath: string;
+  readonly clock: Clock;
+  /** A new pair could not be used. */
+  readonly onFault: (error: Error) => void;
+}
+
+/** A TLS listener: tls.Server, https.Server and http2.Http2SecureServer all are one. */
+export interface TlsServer {
+  setSecureContext(options: SecureContextOptions): void;
+}
+
+export class TlsFiles {
+  readonly #file: WatchedFile<SecureContextOptions>;
+  readonly #servers = new Set<TlsServer>();
+
+  constructor({ certPath, keyPath, clock, onFault }: TlsFilesOptions) {
+    this.#file = new WatchedFile({
+      paths: [certPath, keyPath],
+      clock,
+      parse: ([cert, key]) => checkedPair(required(certPath, cert), required(keyPath, key)),
+      onChange: (pair) => {
+        for (const server of this.#servers) server.setSecureContext(pair);
+      },
+      onFault,
+    });
+  }
+
+  /** Reads the pair, and rejects when it is no good. */
+  start(): Promise<void> {
+    return this.#file.start();
+  }
+
+  stop(): void {
+    this.#file.stop();
+    this.#servers.clear();
+  }
+
+  /** Looks at the files now. */
+  poll(): Promise<void> {
+    return this.#file.poll();
+  }
+
+  /** What a server is created with; only after start. */
+  get pair(): SecureContextOptions {
+    return this.#file.value;
+  }
+
+  /** Gives the server each new pair, until unfollow or stop. */
+  follow(server: TlsServer): void {
+    this.#servers.add(server);
+  }
+
+  unfollow(server: TlsServer): void {
+    this.#servers.delete(server);
+  }
+}
+
+function required(path: string, text: string | undefined): string {
+  if (text === undefined) throw new Error(`${path}: no such file`);
+  return text;
+}
+
+/** OpenSSL refuses a key that is not the certificate's. */
+function checkedPair(cert: string, key: string): SecureContextOptions {
+  try {
+    createSecureContext({ cert, key });
+  } catch (cause) {
+    throw new Error('certificate and key are not a usable pair', { cause });
+  }
+  return { cert, key };
+}

@@ -1,0 +1,46 @@
+// The agent's end of a stream: it was opened with a request and answers once, with a head or with a refusal.
+import type { Open, OpenErr } from '../../gen/resproxy/v1/channel_pb.ts';
+import { BodyStream, type StreamHost } from './stream.ts';
+import type { AcceptedStream, AcceptHead, StreamEnd } from './stream-api.ts';
+
+export class AgentStream extends BodyStream implements AcceptedStream {
+  protected override readonly peerEndIsAll = false;
+  readonly open: Open;
+  #abortListener: ((end: StreamEnd) => void) | undefined;
+  #aborted: StreamEnd | undefined;
+
+  constructor(id: number, host: StreamHost, open: Open, ownWindowBytes: number) {
+    super(id, host, { ownBytes: ownWindowBytes, peerBytes: open.window });
+    this.open = open;
+    if (open.end) this.peerEndedWithHead();
+  }
+
+  accept(head: AcceptHead): void {
+    if (this.isOver) return;
+    const { timings, ...rest } = head;
+    this.host.sendControl(this.id, { case: 'openOk', value: timings ? { ...rest, timings } : rest });
+    if (head.end) this.finish('done');
+  }
+
+  refuse(error: Pick<OpenErr, 'code' | 'refusal' | 'execution'>): void {
+    if (this.isOver) return;
+    this.host.sendControl(this.id, { case: 'openErr', value: error });
+    this.finish('done');
+  }
+
+  onAbort(listener: (end: StreamEnd) => void): void {
+    if (this.#aborted) listener(this.#aborted);
+    else this.#abortListener = listener;
+  }
+
+  protected override onEndSent(): void {
+    super.onEndSent();
+    this.finish('done');
+  }
+
+  protected override onOver(end: StreamEnd | 'done'): void {
+    if (end === 'done' || (end.kind === 'reset' && end.local)) return;
+    this.#aborted = end;
+    this.#abortListener?.(end);
+  }
+}

@@ -1,0 +1,74 @@
+// The streams of a connection by id. Ids rise and are never used twice, so an id says whether a stream was never
+// opened, is open, or is over; and of those that are over, which the other end may not know to be.
+import { ProtocolError } from './codec.ts';
+import { isLastFrame, type StreamBody } from './frame-kinds.ts';
+import { limits } from './limits.ts';
+import { closeCode } from './names.ts';
+import type { BodyStream } from './stream.ts';
+
+const lastId = 2 ** 32 - 1;
+
+export class StreamTable {
+  readonly #open = new Map<number, BodyStream>();
+  /** Streams this end reset. Oldest first, bounded. */
+  readonly #resetIds = new Set<number>();
+  #highestId = 0;
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  get(id: number): BodyStream | undefined {
+    return this.#open.get(id);
+  }
+
+  /** The id for a stream that this end opens; undefined when a connection has used them all. */
+  nextId(): number | undefined {
+    return this.#highestId < lastId ? this.#highestId + 1 : undefined;
+  }
+
+  /** Throws a ProtocolError when the other end uses an id again. */
+  claim(id: number): void {
+    if (id <= this.#highestId) throw new ProtocolError(closeCode.protocolError, 'a stream id was used twice');
+    this.#highestId = id;
+  }
+
+  add(stream: BodyStream): void {
+    this.#open.set(stream.id, stream);
+  }
+
+  /** The stream is over; `awaitsPeer`: frames of it may still be on their way. */
+  remove(stream: BodyStream, awaitsPeer: boolean): void {
+    this.#open.delete(stream.id);
+    if (!awaitsPeer) return;
+    this.#resetIds.add(stream.id);
+    if (this.#resetIds.size > limits.maxRememberedResets) this.#forgetOldest();
+  }
+
+  /**
+   * A frame of a stream that is not open. An agent may get one of a stream that it ended, since the pod's credit
+   * crosses its end. A pod gets one only of a stream that it reset: anything else is a lie.
+   */
+  checkLate(id: number, body: StreamBody, role: 'pod' | 'agent'): void {
+    if (id > this.#highestId) {
+      throw new ProtocolError(closeCode.protocolError, 'a frame of a stream that was never opened');
+    }
+    if (role === 'agent') return;
+    if (!this.#resetIds.has(id)) {
+      throw new ProtocolError(closeCode.protocolError, `${body.case} after the end of a stream`);
+    }
+    if (isLastFrame(body)) this.#resetIds.delete(id);
+  }
+
+  /** Every open stream, as of now. */
+  snapshot(): BodyStream[] {
+    return [...this.#open.values()];
+  }
+
+  #forgetOldest(): void {
+    for (const oldest of this.#resetIds) {
+      this.#resetIds.delete(oldest);
+      return;
+    }
+  }
+}
