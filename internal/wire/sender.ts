@@ -1,8 +1,9 @@
 // What leaves a connection, and in which order: control frames first, then one turn for each stream that has body and
 // credit, as long as the connection has credit and the socket is not full. What is urgent never waits behind bulk.
 import type { Clock } from '../kit/clock.ts';
-import { encodeFrame, ProtocolError } from './codec.ts';
+import { ProtocolError } from './codec.ts';
 import type { SendCredit } from './credit.ts';
+import { encodeDataFrame } from './data-frame.ts';
 import { limits } from './limits.ts';
 import type { BlockedLevel, MuxObserver } from './mux-api.ts';
 import { closeCode } from './names.ts';
@@ -129,7 +130,7 @@ export class Sender {
     while (allowance > 0 && source.hasData && this.#credit.left > 0) {
       const { bytes, end } = source.takeData(Math.min(allowance, this.#credit.left));
       this.#credit.spend(bytes.length);
-      this.#handOver(encodeFrame(source.id, { case: 'data', value: { bytes, end } }));
+      this.#handOver(encodeDataFrame(source.id, bytes, end));
       allowance -= bytes.length;
     }
   }
