@@ -63,7 +63,11 @@ function readConfigOrExit<C>({ name, readConfig }: Program<C>): C {
   }
 }
 
-/** The first SIGTERM or SIGINT drains; a second one ends the process at once. */
+/** On Windows: Ctrl-C, Ctrl-Break, and the closing of the console's window. */
+const stopSignals: readonly NodeJS.Signals[] =
+  process.platform === 'win32' ? ['SIGINT', 'SIGBREAK', 'SIGHUP'] : ['SIGTERM', 'SIGINT'];
+
+/** The first signal drains; a second one ends the process at once. */
 function stopOnSignal(app: App): Promise<void> {
   return new Promise((resolve, reject) => {
     let asked = false;
@@ -72,8 +76,7 @@ function stopOnSignal(app: App): Promise<void> {
       asked = true;
       app.stop(signal).then(resolve, reject);
     };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
+    for (const signal of stopSignals) process.on(signal, onSignal);
   });
 }
 

@@ -74,6 +74,12 @@ export function optionalText(help: string): Setting<string | undefined> {
   return { schema: z.string().optional(), help, shownDefault: 'none' };
 }
 
+/** A setting of a later version: setting it is a fault, since ignoring it would promise what does not happen. */
+export function refused(help: string): Setting<undefined> {
+  const schema = z.undefined('is not honoured by this version: unset it') as z.ZodType<undefined, unknown>;
+  return { schema, help, shownDefault: 'none' };
+}
+
 /** One of a closed list of words. */
 export function oneOf<const W extends string>(
   help: string,
