@@ -68,7 +68,7 @@ function fromAuthority(base: string, rest: string, url: string): RequestTarget |
   return {
     kind: 'target',
     secure,
-    origin: parsed.origin,
+    origin: `${parsed.protocol}//${parsed.host}`,
     authority: parsed.host,
     hostname: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
     port,

@@ -31,6 +31,7 @@ export interface AttemptRecord {
 export interface JobFailureDetails {
   /** What the caller can do about it, in a sentence; the code's title when left out. */
   readonly detail?: string | undefined;
+  /** What the attempts tell, which is more than the code alone does: a redirect can fail to connect after a first hop. */
   readonly execution?: Execution | undefined;
   readonly attempts?: readonly AttemptRecord[] | undefined;
   readonly jobId?: string | undefined;
@@ -58,7 +59,7 @@ export class JobFailure extends Error {
     super(details.detail ?? row.title, { cause: details.cause });
     this.code = code;
     this.row = row;
-    this.execution = row.execution === 'as-known' ? (details.execution ?? 'NOT_STARTED') : row.execution;
+    this.execution = details.execution ?? (row.execution === 'as-known' ? 'NOT_STARTED' : row.execution);
     this.attempts = details.attempts ?? [];
     this.jobId = details.jobId;
     this.field = details.field;

@@ -14,7 +14,7 @@ export interface FailureRow {
   readonly grpc: grpc;
   readonly http: number;
   readonly origin: Origin;
-  /** What the code itself says; 'as-known' takes it from the attempts. */
+  /** What the code says where no attempt says more; 'as-known' says nothing by itself. */
   readonly execution: Execution | 'as-known';
   readonly retriedInside: RetriedInside;
   /** Whether the caller may sensibly send the same job again, and then after how long at least. */

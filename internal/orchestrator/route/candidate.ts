@@ -34,23 +34,24 @@ export interface Candidate {
 }
 
 /** The exits that satisfy one constraint: a set that can be sampled in constant time. */
-export interface CandidateSet {
+export interface CandidateSet<E extends Candidate = Candidate> {
   readonly size: number;
-  at(index: number): Candidate;
+  at(index: number): E;
 }
 
 /** A constraint of a target, with the exits that satisfy it; the caller's tenant is one as well. */
-export interface Constraint {
+export interface Constraint<E extends Candidate = Candidate> {
   /** As the caller wrote it, such as `country=DE`. */
   readonly name: string;
-  readonly set: CandidateSet;
+  readonly set: CandidateSet<E>;
   matches(candidate: Candidate): boolean;
 }
 
 /** The fleet as far as choosing needs it. */
-export interface Fleet {
-  readonly all: CandidateSet;
-  byId(exitId: string): Candidate | undefined;
-  /** The constraints of a target for a tenant, without exitId. */
-  constraints(target: Target, tenant: string): readonly Constraint[];
+export interface Fleet<E extends Candidate = Candidate> {
+  byId(exitId: string): E | undefined;
+  /** The exits that a tenant may use. */
+  usable(tenant: string): Constraint<E>;
+  /** The constraints of a target, without exitId. */
+  asked(target: Target): readonly Constraint<E>[];
 }

@@ -1,0 +1,90 @@
+import { describe, expect, test } from '@jest/globals';
+import { digestOf } from '../../kit/digest.ts';
+import { findLabelFault } from './labels.ts';
+import { policySchema } from './policy.ts';
+
+const least = { id: 'k1', name: 'berlin', digest: digestOf('x') };
+
+describe('policy', () => {
+  test('needs an id, a name and a digest; all else has a default that forbids nothing', () => {
+    expect(policySchema.parse(least)).toEqual({
+      ...least,
+      labels: new Map(),
+      tenants: new Set(),
+      maxAgents: Number.POSITIVE_INFINITY,
+      limits: { maxConcurrent: Number.POSITIVE_INFINITY },
+      notAfter: undefined,
+      suspended: false,
+    });
+  });
+
+  test('reads every field', () => {
+    const policy = policySchema.parse({
+      ...least,
+      labels: { country: 'DE', tier: 'home' },
+      tenants: ['acme'],
+      maxAgents: 3,
+      limits: { maxConcurrent: 4 },
+      notAfter: '2030-01-31T00:00:00+01:00',
+      suspended: true,
+    });
+    expect(policy).toEqual({
+      ...least,
+      labels: new Map([
+        ['country', 'DE'],
+        ['tier', 'home'],
+      ]),
+      tenants: new Set(['acme']),
+      maxAgents: 3,
+      limits: { maxConcurrent: 4 },
+      notAfter: Date.UTC(2030, 0, 30, 23),
+      suspended: true,
+    });
+  });
+
+  test.each([
+    ['id', { id: 'a_b' }],
+    ['name', { name: 'a b' }],
+    ['digest', { digest: 'sha256:AB' }],
+    ['labels.country', { labels: { country: 'Germany' } }],
+    ['tenants.1', { tenants: ['a', ''] }],
+    ['maxAgents', { maxAgents: 0 }],
+    ['limits.maxConcurrent', { limits: { maxConcurrent: 1.5 } }],
+    ['notAfter', { notAfter: 'tomorrow' }],
+    ['suspended', { suspended: 'no' }],
+    ['', { expires: 1 }],
+    ['limits', { limits: { rate: 1 } }],
+  ])('names the fault at %p', (path, wrong) => {
+    const result = policySchema.safeParse({ ...least, ...wrong });
+    expect(result.error?.issues.map((issue) => issue.path.join('.'))).toEqual([path]);
+  });
+});
+
+describe('labels', () => {
+  test.each([
+    { country: 'DE', region: 'BE', city: 'Köln', asn: '3320', 'rack.1': '' },
+    { region: '11' },
+    { asn: '4294967295' },
+  ])('may be %p', (labels) => {
+    expect(findLabelFault(labels)).toBeUndefined();
+  });
+
+  test.each([
+    ['country', { country: 'de' }],
+    ['region', { region: 'Bavaria' }],
+    ['city', { city: '' }],
+    ['city', { city: 'a\nb' }],
+    ['asn', { asn: '4294967296' }],
+    ['asn', { asn: 'AS3320' }],
+    ['a b', { 'a b': 'x' }],
+    ['tier', { tier: 'x'.repeat(129) }],
+    ['tier', { tier: '\u0000' }],
+    ['', Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`l${i}`, '']))],
+  ])('names the fault of %p in %p', (label, labels) => {
+    expect(findLabelFault(labels)?.label).toBe(label);
+  });
+
+  test('does not mistake a name of every object for a reserved one', () => {
+    expect(findLabelFault({ constructor: 'x', toString: 'y' })).toBeUndefined();
+  });
+});
