@@ -48,7 +48,9 @@ export interface MuxOptions {
   readonly onControl: (body: ControlBody) => void;
   /** The agent's: a stream was opened. */
   readonly onStream?: (stream: AcceptedStream) => void;
-  /** Exactly once, after every stream has failed. */
+  /** A fault of the protocol ends the connection; the owner may close it itself, and the mux does otherwise. */
+  readonly onFault?: (code: number, reason: string) => void;
+  /** Exactly once, when the transport is closed, after every stream has failed. */
   readonly onEnd: (end: ConnectionEnd) => void;
 }
 

@@ -37,6 +37,8 @@ type OpenPhase = Extract<Phase, { name: 'open' }>;
 
 /** RFC 6455 7.4.1: the fault is this end's. */
 const internalError = 1011;
+/** A close frame has room for 123 bytes. */
+const maxReasonChars = 100;
 
 export class Mux implements StreamHost, TransportListener, Watched {
   readonly clock: Clock;
@@ -146,8 +148,7 @@ export class Mux implements StreamHost, TransportListener, Watched {
     try {
       this.#route(decodeFrame(bytes));
     } catch (error) {
-      if (error instanceof ProtocolError) this.close(error.closeCode, error.message);
-      else this.#failInternally(error);
+      this.#fault(error);
     }
   }
 
@@ -276,8 +277,7 @@ export class Mux implements StreamHost, TransportListener, Watched {
     try {
       sender.sendControl(frame, owner);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.close(error.closeCode, error.message);
+      this.#fault(error);
     }
   }
 
@@ -295,8 +295,12 @@ export class Mux implements StreamHost, TransportListener, Watched {
     return { streams: this.#streams.size, bufferedBytes: BigInt(this.bufferedBytes), loopLagMs };
   }
 
-  #failInternally(error: unknown): void {
-    this.close(internalError, error instanceof Error ? error.message.slice(0, 100) : 'internal error');
+  /** Either end broke the protocol: the owner hears of it at once, since closing may take a while. */
+  #fault(error: unknown): void {
+    const code = error instanceof ProtocolError ? error.closeCode : internalError;
+    const reason = error instanceof Error ? error.message.slice(0, maxReasonChars) : 'internal error';
+    this.#options.onFault?.(code, reason);
+    this.close(code, reason);
   }
 
   #end(end: ConnectionEnd): void {

@@ -12,6 +12,8 @@ import type { FrameTransport } from './transport.ts';
 /** A stream as the sender sees it. */
 export interface DataSource {
   readonly id: number;
+  /** Whether it waits for its turn; the sender's own mark, so that it needs no set. */
+  inTurn: boolean;
   /** Whether takeData would give something: bytes under the stream's own credit, or its end. */
   readonly hasData: boolean;
   /** The next bytes, at most `max`, and whether they are the last. */
@@ -41,7 +43,6 @@ export class Sender {
   #controlBytes = 0;
   /** Streams with data, each once, the next one first. */
   readonly #turns: DataSource[] = [];
-  readonly #waiting = new Set<DataSource>();
   #blocked: { level: BlockedLevel; sinceMs: number } | undefined;
   #stopped = false;
 
@@ -74,8 +75,8 @@ export class Sender {
 
   /** The stream has data now. */
   activate(source: DataSource): void {
-    if (this.#stopped || this.#waiting.has(source)) return;
-    this.#waiting.add(source);
+    if (this.#stopped || source.inTurn) return;
+    source.inTurn = true;
     this.#turns.push(source);
     this.pump();
   }
@@ -93,7 +94,6 @@ export class Sender {
     this.#control.length = 0;
     this.#controlBytes = 0;
     this.#turns.length = 0;
-    this.#waiting.clear();
   }
 
   get #socketHasRoom(): boolean {
@@ -119,8 +119,8 @@ export class Sender {
       if (this.#credit.left === 0) return this.#blockedBy('connection');
       this.#turns.shift();
       this.#takeTurn(source);
-      if (source.hasData) this.#turns.push(source);
-      else this.#waiting.delete(source);
+      source.inTurn = source.hasData;
+      if (source.inTurn) this.#turns.push(source);
     }
   }
 

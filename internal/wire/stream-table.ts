@@ -10,8 +10,8 @@ const lastId = 2 ** 32 - 1;
 
 export class StreamTable {
   readonly #open = new Map<number, BodyStream>();
-  /** Streams this end reset. Oldest first, bounded. */
-  readonly #resetIds = new Set<number>();
+  /** Streams this end reset. Oldest first, bounded; made when the first is, since most connections never need it. */
+  #resetIds: Set<number> | undefined;
   #highestId = 0;
 
   get size(): number {
@@ -41,8 +41,9 @@ export class StreamTable {
   remove(stream: BodyStream, awaitsPeer: boolean): void {
     this.#open.delete(stream.id);
     if (!awaitsPeer) return;
+    this.#resetIds ??= new Set();
     this.#resetIds.add(stream.id);
-    if (this.#resetIds.size > limits.maxRememberedResets) this.#forgetOldest();
+    if (this.#resetIds.size > limits.maxRememberedResets) forgetOldest(this.#resetIds);
   }
 
   /**
@@ -54,7 +55,7 @@ export class StreamTable {
       throw new ProtocolError(closeCode.protocolError, 'a frame of a stream that was never opened');
     }
     if (role === 'agent') return;
-    if (!this.#resetIds.has(id)) {
+    if (!this.#resetIds?.has(id)) {
       throw new ProtocolError(closeCode.protocolError, `${body.case} after the end of a stream`);
     }
     if (isLastFrame(body)) this.#resetIds.delete(id);
@@ -64,11 +65,11 @@ export class StreamTable {
   snapshot(): BodyStream[] {
     return [...this.#open.values()];
   }
+}
 
-  #forgetOldest(): void {
-    for (const oldest of this.#resetIds) {
-      this.#resetIds.delete(oldest);
-      return;
-    }
+function forgetOldest(ids: Set<number>): void {
+  for (const oldest of ids) {
+    ids.delete(oldest);
+    return;
   }
 }

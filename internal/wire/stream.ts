@@ -29,6 +29,7 @@ export interface StreamHost {
 
 export abstract class BodyStream implements Stream, DataSource, BufferHolder {
   readonly id: number;
+  inTurn = false;
   protected readonly host: StreamHost;
   readonly #ownWindowBytes: number;
   readonly #credit: SendCredit;

@@ -19,6 +19,10 @@ export const webSocketOptions = {
 
 const sendOptions = { binary: true, compress: false, fin: true } as const;
 
+/** The close event follows with the code; the message may hold an address and is nobody's business. */
+const ignore = (): void => {};
+const uncork = (transport: WebSocketTransport): void => transport.uncork();
+
 export class WebSocketTransport implements FrameTransport {
   readonly #ws: WebSocket;
   readonly #socket: Socket;
@@ -40,7 +44,7 @@ export class WebSocketTransport implements FrameTransport {
     this.#listener = listener;
     this.#ws.on('message', this.#onMessage);
     this.#ws.on('close', this.#onClose);
-    this.#ws.on('error', this.#onError);
+    this.#ws.on('error', ignore);
   }
 
   get bufferedBytes(): number {
@@ -60,20 +64,20 @@ export class WebSocketTransport implements FrameTransport {
     }
     // This frame fills the buffer: when the kernel has taken it, there is room.
     this.#waitsForDrain = true;
-    this.#ws.send(frame, sendOptions, this.#onTaken);
+    this.#ws.send(frame, sendOptions, () => this.#onTaken());
   }
 
   close(code: number, reason: string): void {
     if (this.#closedLocally) return;
     this.#closedLocally = { code, reason };
-    this.#uncork();
+    this.uncork();
     this.#ws.close(code, reason);
     this.#cancelCloseTimer = this.#clock.after(limits.closeTimeoutMs, () => this.#ws.terminate());
   }
 
   terminate(code: number, reason: string): void {
     this.#closedLocally ??= { code, reason };
-    this.#uncork();
+    this.uncork();
     this.#ws.close(code, reason);
     this.#ws.terminate();
   }
@@ -82,27 +86,25 @@ export class WebSocketTransport implements FrameTransport {
     if (this.#corked) return;
     this.#corked = true;
     this.#socket.cork();
-    setImmediate(this.#uncork);
+    setImmediate(uncork, this);
   }
 
-  readonly #uncork = (): void => {
+  /** Lets what was sent since the last turn go. */
+  uncork(): void {
     if (!this.#corked) return;
     this.#corked = false;
     this.#socket.uncork();
-  };
+  }
 
-  readonly #onTaken = (): void => {
+  #onTaken(): void {
     this.#waitsForDrain = false;
     this.#listener?.onDrain();
-  };
+  }
 
   readonly #onMessage = (data: RawData, isBinary: boolean): void => {
     if (!isBinary) this.close(closeCode.protocolError, 'text frames are not spoken here');
     else if (data instanceof Uint8Array) this.#listener?.onFrame(data);
   };
-
-  /** The close event follows with the code; the message may hold an address and is nobody's business. */
-  readonly #onError = (): void => {};
 
   readonly #onClose = (code: number, reason: Buffer): void => {
     this.#cancelCloseTimer?.();

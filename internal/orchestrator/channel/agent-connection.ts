@@ -83,6 +83,7 @@ export class AgentConnection implements WatchedConnection, LinkHost {
       budget,
       observer,
       onControl: (body) => this.#onControl(body),
+      onFault: (code, reason) => this.close(code, reason),
       onEnd: (end) => this.#leave(end),
     });
   }
