@@ -1,5 +1,6 @@
 // The agent's end of a stream: it was opened with a request and answers once, with a head or with a refusal.
 import type { Open, OpenErr } from '../../gen/resproxy/v1/channel_pb.ts';
+import { encodeOpenOkFrame } from './hot-frames.ts';
 import { BodyStream, type StreamHost } from './stream.ts';
 import type { AcceptedStream, AcceptHead, StreamEnd } from './stream-api.ts';
 
@@ -17,8 +18,7 @@ export class AgentStream extends BodyStream implements AcceptedStream {
 
   accept(head: AcceptHead): void {
     if (this.isOver) return;
-    const { timings, ...rest } = head;
-    this.host.sendControl(this.id, { case: 'openOk', value: timings ? { ...rest, timings } : rest });
+    this.host.sendEncoded(encodeOpenOkFrame(this.id, head));
     if (head.end) this.finish('done');
   }
 

@@ -8,6 +8,7 @@ import type { BufferBudget } from './budget.ts';
 import { decodeFrame, encodeFrame, type FrameBodyInit, ProtocolError } from './codec.ts';
 import { ReceiveWindow, SendCredit } from './credit.ts';
 import { type ConnectionBody, isConnectionFrame, type StreamBody } from './frame-kinds.ts';
+import { encodeOpenFrame } from './hot-frames.ts';
 import { limits } from './limits.ts';
 import { Liveness, type Watched } from './liveness.ts';
 import type { Agreement, ControlBody, MuxObserver, MuxOptions, OpenRequest } from './mux-api.ts';
@@ -163,9 +164,13 @@ export class Mux implements StreamHost, TransportListener, Watched {
 
   // What streams and liveness call.
 
-  sendControl(streamId: number, body: FrameBodyInit, owner?: HandOver): void {
+  sendControl(streamId: number, body: FrameBodyInit): void {
+    this.sendEncoded(encodeFrame(streamId, body));
+  }
+
+  sendEncoded(frame: Uint8Array, owner?: HandOver): void {
     if (this.#phase.name === 'ended') return;
-    this.#send(encodeFrame(streamId, body), owner);
+    this.#send(frame, owner);
   }
 
   activate(source: BodyStream): void {
@@ -261,7 +266,7 @@ export class Mux implements StreamHost, TransportListener, Watched {
   #sendRequest(stream: PodStream, request: OpenRequest, body: Uint8Array, window: number): void {
     const first = body.subarray(0, limits.maxInlineBodyBytes);
     const end = first.length === body.length;
-    this.sendControl(stream.id, { case: 'open', value: { ...request, window, body: first, end } }, stream);
+    this.sendEncoded(encodeOpenFrame(stream.id, { ...request, window, body: first, end }), stream);
     if (end) return;
     stream.write(body.subarray(first.length));
     stream.end();

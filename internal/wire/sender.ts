@@ -3,7 +3,7 @@
 import type { Clock } from '../kit/clock.ts';
 import { ProtocolError } from './codec.ts';
 import type { SendCredit } from './credit.ts';
-import { encodeDataFrame } from './data-frame.ts';
+import { encodeDataFrame } from './hot-frames.ts';
 import { limits } from './limits.ts';
 import type { BlockedLevel, MuxObserver } from './mux-api.ts';
 import { closeCode } from './names.ts';

@@ -21,7 +21,9 @@ export interface StreamHost {
   readonly budget: BufferBudget;
   readonly rtt: RoundTrip;
   readonly observer: MuxObserver;
-  sendControl(streamId: number, body: FrameBodyInit, owner?: HandOver): void;
+  sendControl(streamId: number, body: FrameBodyInit): void;
+  /** As sendControl, for a frame that is encoded already. */
+  sendEncoded(frame: Uint8Array, owner?: HandOver): void;
   activate(source: DataSource): void;
   /** The stream is over; `awaitsPeer`: frames of it may still arrive. */
   forget(stream: BodyStream, awaitsPeer: boolean): void;
