@@ -4,7 +4,7 @@ const orchestratorRooms = ['intake', 'dispatch', 'route', 'registry', 'channel',
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
-  intake: ['dispatch', 'registry', 'channel', 'failure'],
+  intake: ['dispatch', 'route', 'registry', 'channel', 'failure'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
   route: [],
   registry: ['route'],
@@ -15,7 +15,7 @@ const allowed = {
 };
 /** And which of the shared floors. gen is for the edges. */
 const floors = {
-  intake: ['^gen/', '^internal/wire/limits'],
+  intake: ['^gen/', '^internal/wire/(limits|http-rules)'],
   channel: ['^gen/', '^internal/wire/'],
   failure: ['^gen/'],
 };
@@ -50,7 +50,7 @@ export default {
       '^internal/agent/egress/',
       '^internal/guard/',
       '^internal/kit/',
-      '^internal/wire/limits',
+      '^internal/wire/(limits|http-rules)',
       '^gen/',
     ]),
     only('uplink-knows-wire-and-egress', '^internal/agent/uplink/', [

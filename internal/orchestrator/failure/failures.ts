@@ -5,17 +5,26 @@ import { type Code, type Execution, type FailureRow, failureTable, type Origin }
 /** Which rule of the exit's operator refused (EXIT_REFUSED). */
 export type Refusal = 'DESTINATION' | 'PORT' | 'QUOTA' | 'SCHEDULE' | 'PAUSED' | 'CONSENT';
 
+export interface AttemptFailureDetails {
+  readonly refusal?: Refusal | undefined;
+  /** What the caller is told instead of the code's title. */
+  readonly detail?: string | undefined;
+  readonly cause?: unknown;
+}
+
 export class AttemptFailure extends Error {
   override readonly name = 'AttemptFailure';
   readonly code: Code;
   readonly execution: Execution;
   readonly refusal: Refusal | undefined;
+  readonly detail: string | undefined;
 
-  constructor(code: Code, execution: Execution, options: { refusal?: Refusal | undefined; cause?: unknown } = {}) {
-    super(code, { cause: options.cause });
+  constructor(code: Code, execution: Execution, details: AttemptFailureDetails = {}) {
+    super(code, { cause: details.cause });
     this.code = code;
     this.execution = execution;
-    this.refusal = options.refusal;
+    this.refusal = details.refusal;
+    this.detail = details.detail;
   }
 }
 

@@ -59,6 +59,11 @@ export class MemoryRegistry implements Registry, AgentDirectory {
     this.#tell(held.connection, held.tenants, undefined);
   }
 
+  /** Every connection, whoever may use it: for metrics. */
+  *all(): Generator<AgentRecord, void, undefined> {
+    for (const { connection } of this.#held.values()) yield toRecord(connection);
+  }
+
   list(tenant: string): readonly AgentRecord[] {
     return Array.from(this.#visibleTo(tenant), toRecord);
   }

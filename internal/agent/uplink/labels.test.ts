@@ -1,0 +1,32 @@
+// What an owner may write into AGENT_LABELS.
+import { describe, expect, test } from '@jest/globals';
+import { parseLabel } from './labels.ts';
+
+describe('parseLabel', () => {
+  test.each([
+    ['country=DE', ['country', 'DE']],
+    ['region=BE', ['region', 'BE']],
+    ['asn=4294967295', ['asn', '4294967295']],
+    [' city = München ', ['city', 'München']],
+    ['line=a=b', ['line', 'a=b']],
+    ['constructor=x', ['constructor', 'x']],
+  ])('reads %j', (item, label) => {
+    expect(parseLabel(item)).toEqual(label);
+  });
+
+  test.each([
+    ['country', 'NAME=VALUE'],
+    ['=DE', 'a name has'],
+    ['a b=c', 'a name has'],
+    ['line=', 'a value has'],
+    ['line=a\tb', 'control character'],
+    [`line=${'x'.repeat(129)}`, 'a value has'],
+    ['country=de', 'two capital letters'],
+    ['country=DEU', 'two capital letters'],
+    ['region=Berlin', 'capital letters or digits'],
+    ['asn=AS3320', 'a number'],
+    ['asn=4294967296', 'a number'],
+  ])('refuses %j', (item, fault) => {
+    expect(() => parseLabel(item)).toThrow(fault);
+  });
+});

@@ -1,0 +1,79 @@
+import { connect } from 'node:net';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { AdminServer } from './admin-server.ts';
+import { Flag, Health, lagCheck, maxReadyLagMs } from './health.ts';
+
+const health = new Health();
+const listeners = new Flag('starting');
+const lag = { lagMs: 0 };
+health.add('listeners', listeners.check);
+health.add('eventLoop', lagCheck(lag));
+let page: () => Promise<string>;
+let server: AdminServer;
+let base: string;
+
+beforeEach(async () => {
+  listeners.unwell('starting');
+  lag.lagMs = 0;
+  page = async () => 'resproxy_jobs_in_flight 0\n';
+  server = new AdminServer({
+    host: '127.0.0.1',
+    port: 0,
+    health,
+    metrics: { contentType: 'text/plain; version=0.0.4', page: () => page() },
+  });
+  base = `http://127.0.0.1:${(await server.listen()).port}`;
+});
+
+afterEach(() => server.close());
+
+test('a process whose loop turns is alive, ready or not', async () => {
+  expect((await fetch(`${base}/livez`)).status).toBe(200);
+});
+
+test('a pod is ready when every part of it is well, and says which is not', async () => {
+  const early = await fetch(`${base}/readyz`);
+  expect(early.status).toBe(503);
+  expect(await early.json()).toEqual({ ready: false, checks: { listeners: 'starting', eventLoop: 'OK' } });
+  listeners.well();
+  const later = await fetch(`${base}/readyz`);
+  expect(later.status).toBe(200);
+  expect(await later.json()).toEqual({ ready: true, checks: { listeners: 'OK', eventLoop: 'OK' } });
+});
+
+test('a pod whose event loop is late by more than the bound is not ready', async () => {
+  listeners.well();
+  lag.lagMs = maxReadyLagMs;
+  expect((await fetch(`${base}/readyz`)).status).toBe(200);
+  lag.lagMs = maxReadyLagMs + 1;
+  expect((await fetch(`${base}/readyz`)).status).toBe(503);
+});
+
+test('metrics carry the content type that Prometheus expects', async () => {
+  const answer = await fetch(`${base}/metrics`);
+  expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4');
+  expect(await answer.text()).toBe('resproxy_jobs_in_flight 0\n');
+});
+
+test('metrics that cannot be collected are a 500 without particulars', async () => {
+  page = () => Promise.reject(new Error('secret particulars'));
+  const answer = await fetch(`${base}/metrics`);
+  expect(answer.status).toBe(500);
+  expect(await answer.text()).not.toContain('secret');
+});
+
+test('anything else is refused', async () => {
+  expect((await fetch(`${base}/livez`, { method: 'POST' })).status).toBe(405);
+  expect((await fetch(`${base}/metricsx`)).status).toBe(404);
+  expect((await fetch(`${base}/livez?probe=1`)).status).toBe(200);
+  expect(await (await fetch(`${base}/livez`, { method: 'HEAD' })).text()).toBe('');
+});
+
+test('closing ends connections that are still open', async () => {
+  const socket = connect(Number(new URL(base).port), '127.0.0.1');
+  await new Promise((resolve) => socket.once('connect', resolve));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.on('error', () => {});
+  await server.close();
+  await closed;
+});

@@ -1,0 +1,88 @@
+// Where probes and Prometheus ask: /livez says that the event loop turns, /readyz whether to send work here, /metrics
+// everything else. Open, and therefore bound to loopback unless a setting says otherwise.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { HealthReport } from './health.ts';
+
+export interface AdminServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly health: { report(): HealthReport };
+  /** The page that Prometheus reads. */
+  readonly metrics: { readonly contentType: string; page(): Promise<string> };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const plain = 'text/plain; charset=utf-8';
+const json = 'application/json';
+/** Kubelets and Prometheus need a handful. */
+const maxConnections = 64;
+
+export class AdminServer {
+  readonly #options: AdminServerOptions;
+  readonly #server: Server;
+
+  constructor(options: AdminServerOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000, keepAliveTimeout: 30_000 },
+      (request, response) => void this.#serve(request, response),
+    );
+    this.#server.maxConnections = maxConnections;
+  }
+
+  listen(): Promise<AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(this.#options.port, this.#options.host, () => {
+        this.#server.off('error', reject);
+        resolve(this.#server.address() as AddressInfo);
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, type, body } = await this.#answer(request);
+    response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  }
+
+  async #answer({ method, url }: IncomingMessage): Promise<Answer> {
+    if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: plain, body: 'GET only\n' };
+    switch (url?.split('?', 1)[0]) {
+      case '/livez':
+        return { status: 200, type: plain, body: 'ok\n' };
+      case '/readyz':
+        return readiness(this.#options.health.report());
+      case '/metrics':
+        return this.#metrics();
+      default:
+        return { status: 404, type: plain, body: '/livez, /readyz or /metrics\n' };
+    }
+  }
+
+  async #metrics(): Promise<Answer> {
+    const { metrics } = this.#options;
+    try {
+      return { status: 200, type: metrics.contentType, body: await metrics.page() };
+    } catch {
+      return { status: 500, type: plain, body: 'the metrics could not be collected\n' };
+    }
+  }
+}
+
+function readiness({ healthy, checks }: HealthReport): Answer {
+  return { status: healthy ? 200 : 503, type: json, body: JSON.stringify({ ready: healthy, checks }) };
+}

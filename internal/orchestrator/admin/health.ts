@@ -1,0 +1,56 @@
+// Whether this pod should get work. Each room adds what it knows of itself; /readyz, /health and grpc.health.v1 all
+// answer from here. Having agents is no part of it: a pod without agents says NO_EXIT_AVAILABLE and is healthy.
+
+/** Undefined when all is well, else what is wrong, in words that anybody may read. */
+export type Check = () => string | undefined;
+
+export interface HealthReport {
+  readonly healthy: boolean;
+  /** `OK` or what is wrong, by name. */
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+export class Health {
+  readonly #checks = new Map<string, Check>();
+
+  add(name: string, check: Check): void {
+    this.#checks.set(name, check);
+  }
+
+  report(): HealthReport {
+    const checks: Record<string, string> = {};
+    let healthy = true;
+    for (const [name, check] of this.#checks) {
+      const fault = check();
+      if (fault !== undefined) healthy = false;
+      checks[name] = fault ?? 'OK';
+    }
+    return { healthy, checks };
+  }
+}
+
+/** A part of the program that is well from when it says so until it says otherwise. */
+export class Flag {
+  #fault: string | undefined;
+
+  constructor(fault?: string) {
+    this.#fault = fault;
+  }
+
+  readonly check: Check = () => this.#fault;
+
+  well(): void {
+    this.#fault = undefined;
+  }
+
+  unwell(fault: string): void {
+    this.#fault = fault;
+  }
+}
+
+export const maxReadyLagMs = 500;
+
+/** A pod whose event loop stalls answers late whatever it is asked: others should get the work until it recovers. */
+export function lagCheck(lag: { readonly lagMs: number }): Check {
+  return () => (lag.lagMs > maxReadyLagMs ? `the event loop is more than ${maxReadyLagMs} ms late` : undefined);
+}
