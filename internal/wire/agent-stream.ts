@@ -1,5 +1,5 @@
 // The agent's end of a stream: it was opened with a request and answers once, with a head or with a refusal.
-import type { Open, OpenErr } from '../../gen/resproxy/v1/channel_pb.ts';
+import { type Open, type OpenErr, ResetCode } from '../../gen/resproxy/v1/channel_pb.ts';
 import { encodeOpenOkFrame } from './hot-frames.ts';
 import { BodyStream, type StreamHost } from './stream.ts';
 import type { AcceptedStream, AcceptHead, StreamEnd } from './stream-api.ts';
@@ -39,7 +39,8 @@ export class AgentStream extends BodyStream implements AcceptedStream {
   }
 
   protected override onOver(end: StreamEnd | 'done'): void {
-    if (end === 'done' || (end.kind === 'reset' && end.local)) return;
+    const asked = end !== 'done' && end.kind === 'reset' && end.local && end.code !== ResetCode.STALLED;
+    if (end === 'done' || asked) return;
     this.#aborted = end;
     this.#abortListener?.(end);
   }

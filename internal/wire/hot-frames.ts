@@ -5,13 +5,12 @@ import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { OpenRequest } from './mux-api.ts';
 import type { AcceptHead } from './stream-api.ts';
 
-type Field = readonly { readonly name: string; readonly value: string }[];
-
 /** An OPEN as it leaves: the request, and what the mux adds. */
 export interface OpenFrame extends OpenRequest {
   readonly window: number;
   readonly body: Uint8Array;
   readonly end: boolean;
+  readonly bodyBytes: number | undefined;
 }
 
 const varint = 0;
@@ -47,6 +46,7 @@ export function encodeOpenFrame(streamId: number, open: OpenFrame): Uint8Array {
     number(9, open.window);
     bytes(10, open.body);
     flag(11, open.end);
+    if (open.bodyBytes !== undefined) writer.uint32(tag(12, varint)).uint32(open.bodyBytes);
     writer.join();
   });
 }
@@ -81,11 +81,10 @@ function timings(field: number, times: NonNullable<AcceptHead['timings']>): void
   number(2, times.connectUs);
   number(3, times.tlsUs);
   number(4, times.firstByteUs);
-  number(5, times.totalUs);
   writer.join();
 }
 
-function fields(field: number, list: Field): void {
+function fields(field: number, list: AcceptHead['headers']): void {
   for (const { name, value } of list) {
     writer.uint32(tag(field, delimited)).fork();
     string(1, name);

@@ -167,6 +167,25 @@ describe('an exchange', () => {
     expect(pod.mux.streamCount).toBe(0);
   });
 
+  test('answered while the agent waits for more of its request ends that wait', async () => {
+    const reads: Promise<Uint8Array | undefined>[] = [];
+    const { pod } = connect((stream) => {
+      reads.push(stream.read());
+      stream.accept({ ...okHead, body: nothing, end: true });
+    });
+    await pod.mux.open(request, pattern(100 * KiB, 1)).head;
+    expect(await reads[0]).toBeUndefined();
+  });
+
+  test('tells how long the whole body of a request is when more of it follows, and only then', async () => {
+    const lengths: (number | undefined)[] = [];
+    const { pod } = connect((stream) => lengths.push(stream.open.bodyBytes));
+    pod.mux.open(request, pattern(16 * KiB, 1));
+    pod.mux.open(request, pattern(16 * KiB + 1, 1));
+    await settle();
+    expect(lengths).toEqual([undefined, 16 * KiB + 1]);
+  });
+
   test('answered before its request was whole is over, and late frames of it are no fault', async () => {
     const { pod, agent } = connect((stream) => stream.accept({ ...okHead, statusCode: 413, body: nothing, end: true }));
     const stream = pod.mux.open(request, pattern(2_000_000, 5));
@@ -285,6 +304,27 @@ describe('the end of a stream', () => {
     expect(pod.control).toEqual([]);
     expect(pod.ends.length).toBe(1);
     expect(agent.ends).toMatchObject([{ code: 4401, local: false }]);
+  });
+
+  test('tells an agent that a stream of its own was shed, since its origin must be let go', async () => {
+    const ends: StreamEnd[] = [];
+    const { pod, agent } = connect((stream) => stream.onAbort((why) => ends.push(why)));
+    pod.mux.open(request, pattern(1_000_000, 1)).head.catch(() => {});
+    await settle();
+    await settle();
+    expect(agent.budget.usedBytes).toBeGreaterThan(0);
+    agent.budget.take({ bufferedBytes: 0, shed() {} }, limits.bufferBudgetBytes);
+    expect(ends).toMatchObject([{ kind: 'reset', code: ResetCode.STALLED, local: true }]);
+  });
+
+  test('comes to all streams when an end has no time left, and the connection goes on', async () => {
+    const { pod, agent } = connect((stream) => stream.accept({ ...okHead, body: nothing, end: false }));
+    const streams = [pod.mux.open(request, nothing), pod.mux.open(request, nothing)];
+    await Promise.all(streams.map((stream) => stream.head));
+    agent.mux.resetStreams(ResetCode.SHUTDOWN);
+    for (const stream of streams)
+      expect(await endOf(stream.read())).toMatchObject({ code: ResetCode.SHUTDOWN, local: false });
+    expect([pod.mux.ended, agent.mux.streamCount]).toEqual([false, 0]);
   });
 
   test('sheds the largest unread stream when the buffer budget is spent, and only that', async () => {

@@ -127,6 +127,11 @@ export class Mux implements StreamHost, TransportListener, Watched {
     return this.#phase.name === 'ended';
   }
 
+  /** Ends every stream that is open, telling the other end why; the connection goes on. */
+  resetStreams(code: ResetCode): void {
+    for (const stream of this.#streams.snapshot()) stream.reset(code);
+  }
+
   /** Fails every stream now and closes the connection. */
   close(code: number, reason: string): void {
     if (this.#phase.name === 'ended') return;
@@ -266,7 +271,8 @@ export class Mux implements StreamHost, TransportListener, Watched {
   #sendRequest(stream: PodStream, request: OpenRequest, body: Uint8Array, window: number): void {
     const first = body.subarray(0, limits.maxInlineBodyBytes);
     const end = first.length === body.length;
-    this.sendEncoded(encodeOpenFrame(stream.id, { ...request, window, body: first, end }), stream);
+    const bodyBytes = end ? undefined : body.length;
+    this.sendEncoded(encodeOpenFrame(stream.id, { ...request, window, body: first, end, bodyBytes }), stream);
     if (end) return;
     stream.write(body.subarray(first.length));
     stream.end();

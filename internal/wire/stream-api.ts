@@ -46,13 +46,18 @@ export interface OpenedStream extends Stream {
   readonly head: Promise<OpenOk>;
 }
 
-/** The head of an answer as the agent gives it; the mux adds nothing but defaults. */
-export type AcceptHead = Pick<OpenOk, 'statusCode' | 'headers' | 'finalUrl'> & {
-  readonly timings: OpenOk['timings'];
+/** The head of an answer as the agent gives it: the fields of OPEN_OK. */
+export interface AcceptHead {
+  readonly statusCode: number;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  readonly finalUrl: string;
+  readonly timings:
+    | { readonly dnsUs: number; readonly connectUs: number; readonly tlsUs: number; readonly firstByteUs: number }
+    | undefined;
   readonly body: Uint8Array;
   /** The whole answer: the stream is over. */
   readonly end: boolean;
-};
+}
 
 /** The agent's end. */
 export interface AcceptedStream extends Stream {
@@ -61,6 +66,6 @@ export interface AcceptedStream extends Stream {
   accept(head: AcceptHead): void;
   /** Says that there is no answer; the stream is over. */
   refuse(error: Pick<OpenErr, 'code' | 'refusal' | 'execution'>): void;
-  /** Called once when the stream ends other than by this end: reset by the pod, or lost. */
+  /** Called once when the stream ends and this end did not ask for it: reset by the pod, shed, or lost. */
   onAbort(listener: (end: StreamEnd) => void): void;
 }

@@ -179,7 +179,7 @@ export abstract class BodyStream implements Stream, DataSource, BufferHolder {
     this.#over = end;
     this.#outbox.clear();
     if (end !== 'done') this.#failReader(end);
-    else if (!this.peerEndIsAll) this.#dropInbox();
+    else if (!this.peerEndIsAll) this.#endReader();
     this.#resolveWriter();
     this.host.forget(this, end !== 'done' && end.kind === 'reset' && end.local);
     this.onOver(end);
@@ -203,8 +203,7 @@ export abstract class BodyStream implements Stream, DataSource, BufferHolder {
 
   #onPeerEnd(): void {
     if (this.peerEndIsAll) this.finish('done');
-    this.#reader?.resolve(undefined);
-    this.#reader = undefined;
+    this.#resolveReader();
   }
 
   get #receiveWindow(): ReceiveWindow {
@@ -223,6 +222,17 @@ export abstract class BodyStream implements Stream, DataSource, BufferHolder {
   #failReader(end: StreamEnd): void {
     this.#dropInbox();
     this.#reader?.reject(new StreamError(end));
+    this.#reader = undefined;
+  }
+
+  /** This end is done and takes no more of what the other one sends. */
+  #endReader(): void {
+    this.#dropInbox();
+    this.#resolveReader();
+  }
+
+  #resolveReader(): void {
+    this.#reader?.resolve(undefined);
     this.#reader = undefined;
   }
 

@@ -27,10 +27,10 @@ test('the log tells the owner what was done for whom, never a path, a header or 
   const { exchange } = begin(egress, { url: origin.url, jobId: 'job-4' });
   exchange.abort();
   expect(lines).toMatchObject([
-    { jobId: 'job-1', host: `127.0.0.1:${origin.port}`, status: 200, bytes: 11, msg: 'job done' },
+    { jobId: 'job-1', host: `127.0.0.1:${origin.port}`, status: 200, bytes: 11, msg: 'Job done.' },
     { jobId: 'job-2', host: '192.168.0.1', code: 'DESTINATION_IP_PROHIBITED', range: 'private', level: 40 },
     { jobId: 'job-3', field: 'url', code: 'INVALID_REQUEST', level: 40 },
-    { jobId: 'job-4', level: 20, msg: 'job cancelled' },
+    { jobId: 'job-4', level: 20, msg: 'Job cancelled.' },
   ]);
   expect(JSON.stringify(lines)).not.toContain('secret');
 });

@@ -72,20 +72,16 @@ export class Egress implements ExchangeHost {
 
   onOver(exchange: Exchange, outcome: Outcome): void {
     this.#running.delete(exchange);
-    const { jobId } = exchange.request;
-    if (outcome.kind === 'done') this.#logger.info({ jobId, ...exchange.summary }, 'job done');
-    else if (outcome.kind === 'aborted') this.#logger.debug({ jobId, ...exchange.summary }, 'job cancelled');
+    if (outcome.kind === 'done') this.#logger.info(exchange.summary, 'Job done.');
+    else if (outcome.kind === 'aborted') this.#logger.debug(exchange.summary, 'Job cancelled.');
     else this.#logFailure(exchange, outcome);
   }
 
-  #logFailure(
-    { request, summary }: Exchange,
-    { failure: { code }, cause }: Extract<Outcome, { kind: 'failed' }>,
-  ): void {
+  #logFailure({ summary: { jobId, host } }: Exchange, { failure, cause }: Extract<Outcome, { kind: 'failed' }>): void {
+    const line = { jobId, host, code: failureName(failure.code) };
     const range = cause instanceof ConnectError ? cause.range : undefined;
-    const line = { jobId: request.jobId, host: summary.host, code: failureName(code), ...(range && { range }) };
-    if (range) this.#logger.warn(line, 'job refused: its destination is an address that jobs must not reach');
-    else this.#logger.info(line, 'job failed');
+    if (range === undefined) this.#logger.info(line, 'Job failed.');
+    else this.#logger.warn({ ...line, range }, 'Job refused: it leads to an address that jobs must not reach.');
   }
 
   #payload(body: RequestBody, { maxRedirects }: EgressRequest): Uint8Array | Upload | null {
@@ -98,7 +94,7 @@ export class Egress implements ExchangeHost {
     let aborted = false;
     this.#logger.warn(
       { jobId, field, code: failureName(code) },
-      'job refused: its request is not one that an agent sends',
+      'Job refused: its request is not one that an agent sends.',
     );
     queueMicrotask(() => {
       if (!aborted) sink.fail(failure(code, Execution.NOT_STARTED));

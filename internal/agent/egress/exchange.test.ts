@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer as createHttpsServer } from 'node:https';
-import { Socket } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Execution, FailureCode } from '../../../gen/resproxy/v1/failure_pb.ts';
 import { ManualClock, settle } from '../../kit/manual-clock.ts';
@@ -237,6 +237,17 @@ describe('how it breaks', () => {
     });
   });
 
+  test('a certificate that nobody vouches for: not started, and the origin saw no request', async () => {
+    let requests = 0;
+    const server = createHttpsServer(selfSigned('origin'), () => requests++);
+    const { url } = await rig.listen(server, 'https');
+    expect((await ask(rig.egress(), { url, method: 'POST' }, whole('x'))).failure).toMatchObject({
+      code: FailureCode.TLS_CERTIFICATE_INVALID,
+      execution: NOT_STARTED,
+    });
+    expect(requests).toBe(0);
+  });
+
   test('closed before the head: possible', async () => {
     const { failure } = await failing((socket) => socket.destroy());
     expect(failure).toMatchObject({ code: FailureCode.CONNECTION_TERMINATED, execution: POSSIBLE });
@@ -359,6 +370,24 @@ describe('the deadline', () => {
     await clock.advance(1_000);
     expect(sink.failure).toMatchObject({ code: FailureCode.DEADLINE_EXCEEDED, execution: DONE });
     expect(sink.calls).toEqual(['head', 'fail']);
+  });
+
+  test('at any moment is told as not started only if no byte reached the origin', async () => {
+    const told = new Set<Execution>();
+    for (let steps = 0; steps < 12; steps++) {
+      let bytes = 0;
+      const server = createServer((socket) => socket.on('data', (part) => (bytes += part.length)));
+      const clock = new ManualClock();
+      const { url } = await rig.listen(server);
+      const { sink } = begin(rig.egress({ clock }), { url, method: 'POST', deadlineMs: 1 }, whole('body'));
+      for (let i = 0; i < steps; i++) await settle();
+      await clock.advance(1);
+      for (let i = 0; i < 5; i++) await settle();
+      const execution = sink.failure?.execution ?? Execution.UNSPECIFIED;
+      told.add(execution);
+      if (execution === NOT_STARTED) expect(bytes).toBe(0);
+    }
+    expect(told).toEqual(new Set([NOT_STARTED, POSSIBLE]));
   });
 
   test('leaves no timer behind when the answer was in time', async () => {

@@ -62,9 +62,10 @@ export class Exchange implements EgressExchange, HopOwner, DecodedSink {
     this.#cancelDeadline = host.clock.after(request.deadlineMs, () => this.fail(FailureCode.DEADLINE_EXCEEDED));
   }
 
-  /** For the log: never a path or a header. */
-  get summary(): { readonly host: string; readonly status: number; readonly bytes: number } {
-    return { host: this.#outgoing.target.authority, status: this.#statusCode, bytes: this.#bodyBytes };
+  /** For the log: never a path, a header or a body. */
+  get summary() {
+    const host = this.#outgoing.target.authority;
+    return { jobId: this.request.jobId, host, status: this.#statusCode, bytes: this.#bodyBytes };
   }
 
   start(): void {
@@ -170,7 +171,7 @@ export class Exchange implements EgressExchange, HopOwner, DecodedSink {
     const state = this.#state;
     if (state.kind === 'redirecting') {
       state.drainedBytes += bytes.length;
-      
+      if (state.drainedBytes > maxDrainBytes) this.#follow();
     } else if (state.kind === 'answering') {
       const goOn = state.decoder ? state.decoder.write(bytes) : this.data(bytes);
       if (!goOn) this.#hop?.pause();

@@ -123,6 +123,8 @@ describe('a kept connection that the origin closed', () => {
     });
     const egress = rig.egress();
     await ask(egress, { url: origin.url });
+    // From here the loop looks at its sockets once before undici writes.
+    await settle();
     sockets[0]?.resetAndDestroy();
     expect(await ask(egress, { url: origin.url, method: 'POST' })).toMatchObject({ status: 200, failure: undefined });
     expect(sockets).toHaveLength(2);

@@ -8,6 +8,7 @@ import {
   ExitsSchema,
   GoAwaySchema,
   type Hello,
+  ResetCode,
   type Welcome,
 } from '../../../gen/resproxy/v1/channel_pb.ts';
 import type { CancelTimer, Clock, Random } from '../../kit/clock.ts';
@@ -259,6 +260,8 @@ export class Connection {
 
   #depart(mux: Mux): void {
     if (mux.streamCount > 0) this.#options.endJobs();
+    // What is left has only bytes to send that the pod did not take.
+    mux.resetStreams(ResetCode.SHUTDOWN);
     mux.send({ case: 'goAway', value: create(GoAwaySchema) });
     this.#close(mux, closeCode.drained, 'the agent stops');
   }

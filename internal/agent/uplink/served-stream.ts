@@ -1,15 +1,14 @@
 // One job on its stream: what the egress tells goes out as the answer. A small answer leaves as one frame, so its head
 // is held until everything that is ready has run; the rest follows as fast as the pod takes it.
-import { type HttpOpen, type Open, type OpenOk, ResetCode } from '../../../gen/resproxy/v1/channel_pb.ts';
+import { type HttpOpen, type Open, ResetCode } from '../../../gen/resproxy/v1/channel_pb.ts';
 import { limits } from '../../wire/limits.ts';
-import type { AcceptedStream } from '../../wire/stream-api.ts';
+import type { AcceptedStream, AcceptHead } from '../../wire/stream-api.ts';
 import type {
   EgressExchange,
   EgressFailure,
   EgressHead,
   EgressRequest,
   EgressSink,
-  EgressTimings,
   RequestBody,
 } from '../egress/egress-api.ts';
 import type { Exit } from './exits.ts';
@@ -126,11 +125,14 @@ export class ServedStream implements EgressSink {
 class StreamedBody implements RequestBody {
   readonly first: Uint8Array;
   readonly end: boolean;
+  readonly contentLength?: number;
   readonly #stream: AcceptedStream;
 
   constructor(stream: AcceptedStream) {
-    this.first = stream.open.body;
-    this.end = stream.open.end;
+    const { body, end, bodyBytes } = stream.open;
+    this.first = body;
+    this.end = end;
+    if (bodyBytes !== undefined) this.contentLength = bodyBytes;
     this.#stream = stream;
   }
 
@@ -155,24 +157,15 @@ function toRequest(open: Open, http: HttpOpen): EgressRequest {
   };
 }
 
-function answerHead(head: EgressHead, body: Uint8Array, end: boolean): Parameters<AcceptedStream['accept']>[0] {
+function answerHead(head: EgressHead, body: Uint8Array, end: boolean): AcceptHead {
   return {
     statusCode: head.statusCode,
-    headers: head.headers.map(toWireHeader),
+    headers: head.headers,
     finalUrl: head.finalUrl,
-    timings: toWireTimings(head.timings),
+    timings: head.timings,
     body,
     end,
   };
-}
-
-/** Written out, since create() would walk the descriptor for each of them. */
-function toWireHeader({ name, value }: EgressHead['headers'][number]): OpenOk['headers'][number] {
-  return { $typeName: 'resproxy.v1.Header', name, value };
-}
-
-function toWireTimings({ dnsUs, connectUs, tlsUs, firstByteUs }: EgressTimings): NonNullable<OpenOk['timings']> {
-  return { $typeName: 'resproxy.v1.Timings', dnsUs, connectUs, tlsUs, firstByteUs, totalUs: 0 };
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {
