@@ -3,7 +3,7 @@
 
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { AgentService } from '../../gen/resproxy/v1/agent_pb.ts';
+import { type Agent, AgentService } from '../../gen/resproxy/v1/agent_pb.ts';
 import { type CallerEntry, digestOfToken, type KeyEntry, newKey, newToken } from './credentials.ts';
 import { GrpcCaller } from './grpc-caller.ts';
 import { Metrics } from './metrics.ts';
@@ -18,7 +18,7 @@ export interface ClusterOptions {
 }
 
 export interface AgentOptions {
-  /** Name of its key; a key is made when there is none. */
+  /** Name of its key, home-1 by default; a key is made when there is none. */
   readonly keyName?: string;
   /** AGENT_NAME. */
   readonly name?: string;
@@ -38,6 +38,8 @@ export interface Ports {
   readonly admin: number;
 }
 
+/** The name of the key that is there from the start. */
+const firstKey = 'home-1';
 export const allScopes = ['jobs:run', 'jobs:read', 'agents:read', 'agents:admin'] as const;
 
 export class Cluster {
@@ -63,7 +65,8 @@ export class Cluster {
   static async start({ env = {} }: ClusterOptions = {}): Promise<Cluster> {
     const dir = await TempDir.make();
     const token = newToken();
-    await writeJson(dir.file('agent-keys.json'), { keys: [] });
+    const { key, id, digest } = newKey();
+    await writeJson(dir.file('agent-keys.json'), { keys: [{ id, digest, name: firstKey }] });
     await writeJson(dir.file('callers.json'), { callers: [callerEntry('tester', token, 'acme', allScopes)] });
     const orchestrator = new Program({
       name: 'orchestrator',
@@ -72,7 +75,9 @@ export class Cluster {
       env: { ...orchestratorEnv(dir), ...env },
     });
     try {
-      return new Cluster(orchestrator, await listeningPorts(orchestrator), token, dir);
+      const cluster = new Cluster(orchestrator, await listeningPorts(orchestrator), token, dir);
+      cluster.#keys.set(firstKey, key);
+      return cluster;
     } catch (error) {
       await orchestrator.kill();
       await dir.close();
@@ -82,7 +87,7 @@ export class Cluster {
 
   /** Starts an agent and waits until the pod lists it. */
   async startAgent(options: AgentOptions = {}): Promise<Program> {
-    const { keyName = 'home-1', name = 'default', env = {}, port, detached = false, prefix = [] } = options;
+    const { keyName = firstKey, name = 'default', env = {}, port, detached = false, prefix = [] } = options;
     const agent = new Program({
       name: `agent ${keyName}/${name}`,
       args: ['cmd/agent/main.ts'],
@@ -100,7 +105,7 @@ export class Cluster {
     return agent;
   }
 
-  /** Adds an entry to the keys file, and returns the key. */
+  /** Adds an entry to the keys file, and returns the key. As every change of that file, it waits until the pod knows. */
   async addKey(entry: Partial<KeyEntry> & { readonly name: string }): Promise<string> {
     const { key, id, digest } = newKey();
     await this.#editKeys((keys) => [...keys, { id, digest, ...entry }]);
@@ -127,9 +132,12 @@ export class Cluster {
     return token;
   }
 
+  async agents(): Promise<readonly Agent[]> {
+    return (await this.grpc.call(AgentService.method.listAgents, {})).agents;
+  }
+
   async agentIds(): Promise<readonly string[]> {
-    const { agents } = await this.grpc.call(AgentService.method.listAgents, {});
-    return agents.map(({ agentId }) => agentId);
+    return (await this.agents()).map(({ agentId }) => agentId);
   }
 
   async waitForAgent(agentId: string, boundMs?: number): Promise<void> {
@@ -167,7 +175,9 @@ export class Cluster {
   async #editKeys(edit: (keys: readonly KeyEntry[]) => readonly KeyEntry[]): Promise<void> {
     const file = this.#dir.file('agent-keys.json');
     const { keys } = (await readJson(file)) as { keys: KeyEntry[] };
+    const from = this.orchestrator.logs.length;
     await replaceJson(file, { keys: edit(keys) });
+    await this.orchestrator.waitForLog('reads its keys', ({ msg }) => msg === 'keys read again', { from });
   }
 }
 

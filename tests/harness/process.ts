@@ -132,7 +132,7 @@ export class Program {
 
   /** The last lines, for an error message. */
   tail(): string {
-    return `--- ${this.name}\n${this.#output.slice(-shownLines).join('\n')}`;
+    return `--- ${this.name}\n${this.#output.slice(-shownLines).map(shortened).join('\n')}`;
   }
 
   #collect(stream: Readable | null): void {
@@ -155,14 +155,23 @@ export class Program {
 /** Adds what the running programs last said to a test's error. */
 export function withTails(error: unknown): Error {
   const seen = error instanceof Error ? error : new Error(String(error));
-  const tails = [...running].map((program) => program.tail());
-  seen.message = [seen.message, ...tails].join('\n');
-  if (seen.stack) seen.stack = `${seen.stack}\n${tails.join('\n')}`;
+  const message = [seen.message, ...[...running].map((program) => program.tail())].join('\n');
+  // Jest shows the stack, which begins with the message.
+  if (seen.stack) seen.stack = seen.stack.replace(seen.message, () => message);
+  seen.message = message;
   return seen;
 }
 
 function nodeCommand([script, ...rest]: readonly string[]): string[] {
   return ['--import', `${projectDir}internal/local/die-with-parent.ts`, `${projectDir}${script}`, ...rest];
+}
+
+/** A log line without what every line says. */
+function shortened(text: string): string {
+  const line = text.startsWith('{') ? parse(text) : undefined;
+  if (!line) return text;
+  const { level = '', msg, time: _time, pid: _pid, hostname: _hostname, name: _name, ...rest } = line;
+  return `${String(level)} ${String(msg)} ${JSON.stringify(rest)}`;
 }
 
 function parse(text: string): LogLine | undefined {

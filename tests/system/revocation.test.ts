@@ -55,14 +55,12 @@ story(
 
 story('a changed policy keeps the connection', async (use) => {
   const { cluster, agent } = await lab(use);
-  const connections = async () =>
-    (await cluster.rest.get('/agents')).json.agents as readonly { connectionId: string }[];
-  const [before] = await connections();
+  const [before] = await cluster.agents();
   await cluster.changeKey('home-1', { tenants: ['someone-else'] });
   await cluster.waitForNoAgent(agentId);
   await cluster.changeKey('home-1', { tenants: ['acme'] });
   await cluster.waitForAgent(agentId);
-  expect((await connections())[0]?.connectionId).toBe(before?.connectionId);
+  expect((await cluster.agents())[0]?.connectionId).toBe(before?.connectionId);
   expect(agent.alive).toBe(true);
 });
 

@@ -1,6 +1,6 @@
 // SIGTERM finishes what has begun: jobs end well, agents are told to go elsewhere, and the programs end with status 0.
 import { expect } from '@jest/globals';
-import { AgentService } from '../../gen/resproxy/v1/agent_pb.ts';
+import { AgentService, AgentStatus } from '../../gen/resproxy/v1/agent_pb.ts';
 import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { Origin } from '../harness/origin.ts';
@@ -13,7 +13,7 @@ const jobCount = 20;
 async function lab(use: Use) {
   const origin = use(await Origin.start());
   const cluster = use(await Cluster.start({ env: { RESPROXY_DRAIN_SPREAD_MS: '100' } }));
-  const env = { AGENT_ALLOW_ENDPOINTS: origin.endpoint, AGENT_MAX_CONCURRENT: String(jobCount) };
+  const env = { AGENT_ALLOW_ENDPOINTS: origin.endpoint, AGENT_MAX_CONCURRENT: String(2 * jobCount) };
   const agent = await cluster.startAgent({ env });
   return { origin, cluster, agent, env };
 }
@@ -37,11 +37,7 @@ story('SIGTERM to the agent with 20 jobs in flight: all finish, and it ends with
   const { origin, cluster, agent } = await lab(use);
   const jobs = await jobsInFlight(origin, cluster);
   agent.signal('SIGTERM');
-  await until('the pod hears of it', async () => {
-    const { json } = await cluster.rest.get('/agents');
-    const [first] = json.agents as readonly { status: string }[];
-    return first?.status === 'draining';
-  });
+  await until('the pod hears of it', async () => (await cluster.agents())[0]?.status === AgentStatus.DRAINING);
   const refused = await cluster.grpc.failure(runJob, { request: { url: origin.url('/echo') } });
   expect(refused.info?.reason).toBe('NO_EXIT_AVAILABLE');
   origin.holds.releaseAll();
@@ -85,12 +81,15 @@ story(
 story('an agent told to drain by the pod takes a new connection before it leaves the old one', async (use) => {
   const { origin, cluster, agent } = await lab(use);
   const jobs = await jobsInFlight(origin, cluster);
-  const idsOf = async () =>
-    ((await cluster.rest.get('/agents')).json.agents as readonly { connectionId: string }[])[0]?.connectionId;
-  const old = await idsOf();
+  const [old] = await cluster.agents();
   const { connections } = await cluster.grpc.call(AgentService.method.drainAgent, { agentId: 'home-1/default' });
   expect(connections).toBe(1);
-  await until('a new connection took over', async () => (await idsOf()) !== old);
+  await until('a new connection took over', async () => {
+    const agents = await cluster.agents();
+    return agents.some(
+      ({ connectionId, status }) => connectionId !== old?.connectionId && status !== AgentStatus.DRAINING,
+    );
+  });
   const { response } = await cluster.grpc.call(runJob, { request: { url: origin.url('/bytes/5') } });
   expect(response?.body.length).toBe(5);
   origin.holds.releaseAll();

@@ -8,7 +8,7 @@ import { limits } from '../../internal/wire/limits.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { pattern } from '../harness/origin-routes.ts';
 import { Program } from '../harness/process.ts';
-import { shared, story } from '../harness/story.ts';
+import { shared, story, type Use } from '../harness/story.ts';
 import { until } from '../harness/waiting.ts';
 
 const MiB = 1024 * 1024;
@@ -22,19 +22,21 @@ const lab = shared(async (use) => {
   return { cluster, agent, url: (path: string) => `http://127.0.0.1:${port}${path}` };
 });
 
-function open(path: string) {
+function open(path: string, use: Use) {
   const { cluster, url } = lab();
-  return cluster.grpc.stream(JobService.method.streamJob, { request: { url: url(path) } });
+  const stream = cluster.grpc.stream(JobService.method.streamJob, { request: { url: url(path) } });
+  use({ close: async () => stream.cancel() });
+  return stream;
 }
 
-story('300 MiB arrive whole, while the pod holds no more than the window of the stream', async () => {
+story('300 MiB arrive whole, while the pod holds no more than the window of the stream', async (use) => {
   const { cluster } = lab();
   const mebibytes = 300;
   const hash = createHash('sha256');
   let bytes = 0;
   let mostHeld = 0;
   let nextLook = 0;
-  for await (const { event } of open(`/stream/${mebibytes}`)) {
+  for await (const { event } of open(`/stream/${mebibytes}`, use)) {
     if (event.case !== 'body') continue;
     hash.update(event.value);
     bytes += event.value.length;
@@ -50,9 +52,9 @@ story('300 MiB arrive whole, while the pod holds no more than the window of the 
   expect(mostHeld).toBeLessThanOrEqual(limits.maxStreamWindowBytes);
 });
 
-story('the events come in order: status, one head, the body in pieces, one summary', async () => {
+story('the events come in order: status, one head, the body in pieces, one summary', async (use) => {
   const events: StreamJobResponse['event'][] = [];
-  for await (const { event } of open('/bytes/100000')) events.push(event);
+  for await (const { event } of open('/bytes/100000', use)) events.push(event);
   const cases = events.map((event) => event.case);
   expect(cases.slice(0, 2)).toEqual(['status', 'head']);
   expect(cases.at(-1)).toBe('summary');
@@ -64,9 +66,9 @@ story('the events come in order: status, one head, the body in pieces, one summa
   expect(last?.case === 'summary' ? last.value.bodyBytes : undefined).toBe(100_000n);
 });
 
-story('a reader that stops stops the origin, and neither program piles the answer up', async () => {
+story('a reader that stops stops the origin, and neither program piles the answer up', async (use) => {
   const { cluster, agent } = lab();
-  const stream = open('/stream/300');
+  const stream = open('/stream/300', use);
   const before = { pod: residentBytes(cluster.orchestrator.pid), agent: residentBytes(agent.pid) };
   await new Promise<void>((resolve) => {
     stream.on('data', ({ event }: StreamJobResponse) => {
@@ -89,9 +91,9 @@ story('a reader that stops stops the origin, and neither program piles the answe
   await ended;
 });
 
-story('a caller that vanishes mid-stream leaves no job behind', async () => {
+story('a caller that vanishes mid-stream leaves no job behind', async (use) => {
   const { cluster } = lab();
-  const stream = open('/drip/100000');
+  const stream = open('/drip/100000', use);
   await new Promise((resolve) => stream.once('data', resolve));
   const ended = new Promise((resolve) => stream.on('error', resolve));
   stream.cancel();

@@ -23,12 +23,14 @@ test('the log tells the owner what was done for whom, never a path, a header or 
   const headers = [{ name: 'authorization', value: 'secret-token' }];
   await ask(egress, { url: `${origin.url}/secret-path?q=secret`, headers, jobId: 'job-1' });
   await ask(egress, { url: 'http://192.168.0.1/secret-path', jobId: 'job-2' });
+  await ask(egress, { url: 'http://8.8.8.8:25/secret-path', jobId: 'job-2b' });
   await ask(egress, { url: 'ftp://secret-host/', jobId: 'job-3' });
   const { exchange } = begin(egress, { url: origin.url, jobId: 'job-4' });
   exchange.abort();
   expect(lines).toMatchObject([
     { jobId: 'job-1', host: `127.0.0.1:${origin.port}`, status: 200, bytes: 11, msg: 'Job done.' },
     { jobId: 'job-2', host: '192.168.0.1', code: 'DESTINATION_IP_PROHIBITED', range: 'private', level: 40 },
+    { jobId: 'job-2b', host: '8.8.8.8:25', code: 'EXIT_REFUSED', level: 40 },
     { jobId: 'job-3', field: 'url', code: 'INVALID_REQUEST', level: 40 },
     { jobId: 'job-4', level: 20, msg: 'Job cancelled.' },
   ]);

@@ -79,9 +79,14 @@ export class Egress implements ExchangeHost {
 
   #logFailure({ summary: { jobId, host } }: Exchange, { failure, cause }: Extract<Outcome, { kind: 'failed' }>): void {
     const line = { jobId, host, code: failureName(failure.code) };
-    const range = cause instanceof ConnectError ? cause.range : undefined;
-    if (range === undefined) this.#logger.info(line, 'Job failed.');
-    else this.#logger.warn({ ...line, range }, 'Job refused: it leads to an address that jobs must not reach.');
+    if (!(cause instanceof ConnectError)) this.#logger.info(line, 'Job failed.');
+    else if (cause.code === 'prohibited-address')
+      this.#logger.warn(
+        { ...line, range: cause.range },
+        'Job refused: it leads to an address that jobs must not reach.',
+      );
+    else if (cause.code === 'port-refused') this.#logger.warn(line, 'Job refused: its port is not an allowed one.');
+    else this.#logger.info(line, 'Job failed: its origin could not be reached.');
   }
 
   #payload(body: RequestBody, { maxRedirects }: EgressRequest): Uint8Array | Upload | null {

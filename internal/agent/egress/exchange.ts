@@ -47,6 +47,7 @@ export class Exchange implements EgressExchange, HopOwner, DecodedSink {
   readonly #cancelDeadline: CancelTimer;
   #state: State = waiting;
   #outgoing: Outgoing;
+  readonly #upload: Upload | undefined;
   #hop: Hop | undefined;
   /** Some hop began to write its request. */
   #sent = false;
@@ -58,6 +59,7 @@ export class Exchange implements EgressExchange, HopOwner, DecodedSink {
     this.request = request;
     this.#host = host;
     this.#outgoing = outgoing;
+    this.#upload = outgoing.body instanceof Upload ? outgoing.body : undefined;
     this.#sink = sink;
     this.#cancelDeadline = host.clock.after(request.deadlineMs, () => this.fail(FailureCode.DEADLINE_EXCEEDED));
   }
@@ -102,13 +104,7 @@ export class Exchange implements EgressExchange, HopOwner, DecodedSink {
    * was in use just now, or a new one.
    */
   #freshness(): Freshness {
-    const { body } = this.#outgoing;
-    return this.#repeatable && !(body instanceof Upload) ? 'any' : 'recent';
-  }
-
-  get #repeatable(): boolean {
-    const { method } = this.#outgoing;
-    return this.request.idempotent || method === 'GET' || method === 'HEAD';
+    return this.request.idempotent && !(this.#outgoing.body instanceof Upload) ? 'any' : 'recent';
   }
 
   #send(freshness: Freshness): void {
@@ -195,7 +191,7 @@ export class Exchange implements EgressExchange, HopOwner, DecodedSink {
     const hop = this.#hop;
     if (this.#state.kind !== 'waiting' || !hop?.reused || !isConnectionLoss(error)) return false;
     const { body } = this.#outgoing;
-    return !hop.sent || (this.#repeatable && !(body instanceof Upload && !body.replayable));
+    return !hop.sent || (this.request.idempotent && !(body instanceof Upload && !body.replayable));
   }
 
   /** Bytes of the body, decoded if they were to be. */
@@ -225,7 +221,7 @@ export class Exchange implements EgressExchange, HopOwner, DecodedSink {
     this.#state = over;
     this.#cancelDeadline();
     this.#hop?.cancel();
-    if (this.#outgoing.body instanceof Upload) this.#outgoing.body.dispose();
+    this.#upload?.dispose();
     this.#host.onOver(this, outcome);
     return true;
   }

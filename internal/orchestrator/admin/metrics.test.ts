@@ -36,7 +36,8 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
 const resetNames = new Map([[1, 'CANCELLED']]);
 
 test('every name that dashboards rely on is on the page', async () => {
-  const page = await new Metrics({ agents: () => [], resetNames }).page();
+  const page = await new Metrics({ agents: () => [], resetNames, streamBytes: () => 5 }).page();
+  expect(page).toContain('\nresproxy_stream_buffered_bytes 5\n');
   const names = [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`).sort();
   expect(names).toEqual([
     'resproxy_agents gauge',
@@ -50,6 +51,7 @@ test('every name that dashboards rely on is on the page', async () => {
     'resproxy_jobs_in_flight gauge',
     'resproxy_jobs_total counter',
     'resproxy_resets_total counter',
+    'resproxy_stream_buffered_bytes gauge',
   ]);
 });
 

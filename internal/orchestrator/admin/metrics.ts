@@ -9,6 +9,8 @@ export interface MetricsOptions {
   readonly agents: () => Iterable<AgentRecord>;
   /** Names of the reset codes of the agent channel; any other is counted as `other`. */
   readonly resetNames: ReadonlyMap<number, string>;
+  /** Bytes that streams hold now, as the buffer budget counts them. */
+  readonly streamBytes?: () => number;
 }
 
 type CounterChild = ReturnType<Counter['labels']>;
@@ -26,12 +28,14 @@ export class Metrics {
   readonly channel: ChannelMetrics;
   readonly loop: LoopMetrics;
 
-  constructor({ agents, resetNames }: MetricsOptions) {
+  constructor({ agents, resetNames, streamBytes }: MetricsOptions) {
     this.jobs = new JobMetrics(this.#registry);
     this.attempts = new AttemptMetrics(this.#registry);
     this.channel = new ChannelMetrics(this.#registry, resetNames);
     this.loop = new LoopMetrics(this.#registry);
     countFleet(this.#registry, agents);
+    if (streamBytes)
+      readAtScrape(this.#registry, 'resproxy_stream_buffered_bytes', 'Bytes that streams hold now.', streamBytes);
   }
 
   get contentType(): string {
@@ -63,15 +67,7 @@ export class JobMetrics {
       buckets: jobBuckets,
       registers: [registry],
     });
-    const inFlight = () => this.#inFlight;
-    new Gauge({
-      name: 'resproxy_jobs_in_flight',
-      help: 'Jobs that run now.',
-      registers: [registry],
-      collect() {
-        this.set(inFlight());
-      },
-    });
+    readAtScrape(registry, 'resproxy_jobs_in_flight', 'Jobs that run now.', () => this.#inFlight);
     this.#total = childOf2((door, code) => total.labels(door, code));
     this.#duration = childOf((door) => duration.labels(door));
   }
@@ -207,6 +203,18 @@ function countFleet(registry: Registry, agents: MetricsOptions['agents']): void 
 /** An agent may claim any text to be its country; two letters are at most 676. */
 function countryLabel(country: string): string {
   return /^[A-Z]{2}$/.test(country) ? country : 'other';
+}
+
+/** A gauge whose value is kept elsewhere, and read at each scrape. */
+function readAtScrape(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
 }
 
 /** A counter with one label whose sums are kept elsewhere, as plain numbers, and read at each scrape. */

@@ -27,6 +27,13 @@ describe('a registry in memory', () => {
     expect(added).toEqual(['key/default/direct']);
   });
 
+  test('knows every agent, whoever may use it', () => {
+    const { registry } = memoryRegistry();
+    registry.put(connection({ connectionId: 'c1', agentId: 'own/a', tenants: new Set(['acme']) }));
+    registry.put(connection({ connectionId: 'c2', agentId: 'other/a', tenants: new Set(['other']) }));
+    expect(Array.from(registry.all(), ({ agentId }) => agentId)).toEqual(['own/a', 'other/a']);
+  });
+
   test('lets go of a watcher that leaves', async () => {
     const { registry } = memoryRegistry();
     const abort = new AbortController();

@@ -37,7 +37,6 @@ export class MemoryRegistry implements Registry, AgentDirectory {
   put(connection: FleetConnection): void {
     const before = this.#held.get(connection.connectionId)?.tenants;
     this.#held.set(connection.connectionId, { connection, tenants: connection.tenants });
-    for (const exit of connection.exits) exit.draining = connection.draining;
     const agent = this.#agents.get(connection.agentId) ?? { newestFirst: [], scheduled: [] };
     this.#agents.set(connection.agentId, agent);
     agent.newestFirst = [...others(agent, connection.connectionId), connection].sort((a, b) => b.epoch - a.epoch);
@@ -59,7 +58,7 @@ export class MemoryRegistry implements Registry, AgentDirectory {
     this.#tell(held.connection, held.tenants, undefined);
   }
 
-  /** Every connection, whoever may use it: for metrics. */
+  /** Every connection, whoever may use it: for metrics, never for a caller. */
   *all(): Generator<AgentRecord, void, undefined> {
     for (const { connection } of this.#held.values()) yield toRecord(connection);
   }

@@ -129,6 +129,7 @@ const scheduling: Behaviour[] = [
       registry.put(older);
       registry.put(connection({ connectionId: 'c2', epoch: 2 }));
       older.draining = true;
+      for (const exit of older.exits) exit.draining = true;
       registry.put(older);
       await settled();
       assert.equal(fleet.byId(exitId)?.open, true);

@@ -11,6 +11,7 @@ export interface FleetConnection {
   /** Unix milliseconds. */
   readonly connectedAt: number;
   readonly lastHeartbeat: number;
+  /** Its exits say so too. */
   readonly draining: boolean;
   readonly version: string;
   /** Replaced as a whole when the agent offers another list. */

@@ -1,0 +1,37 @@
+// A service that hands jobs in: who it is, on whose behalf it acts, what it may do and how much of it.
+
+export const allScopes = ['jobs:run', 'jobs:read', 'agents:read', 'agents:admin'] as const;
+export type Scope = (typeof allScopes)[number];
+
+export interface CallerLimits {
+  /** Calls at once. */
+  readonly maxInFlight: number;
+  /** Also how many may come at one moment. */
+  readonly jobsPerSecond: number;
+}
+
+/** What a caller uses of its limits now. Only admission changes it. */
+export interface CallerLoad {
+  inFlight: number;
+  /** Jobs that may come at once, as of refilledAt. */
+  tokens: number;
+  refilledAt: number;
+}
+
+export interface Caller {
+  readonly name: string;
+  readonly tenant: string;
+  readonly scopes: ReadonlySet<Scope>;
+  readonly limits: CallerLimits;
+  readonly load: CallerLoad;
+}
+
+export const unlimited: CallerLimits = {
+  maxInFlight: Number.POSITIVE_INFINITY,
+  jobsPerSecond: Number.POSITIVE_INFINITY,
+};
+
+/** The load of a caller that was never seen: its first moment may bring a full burst. */
+export function freshLoad(): CallerLoad {
+  return { inFlight: 0, tokens: Number.POSITIVE_INFINITY, refilledAt: 0 };
+}

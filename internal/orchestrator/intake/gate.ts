@@ -1,0 +1,74 @@
+// The one way in, the same at every door and before a byte of the message is looked at: who calls, may they, and is
+// there room.
+import type { Clock } from '../../kit/clock.ts';
+import { JobFailure } from '../failure/failures.ts';
+import type { Admission } from './admission.ts';
+import type { Authenticator } from './auth/authenticator.ts';
+import type { Caller } from './auth/caller.ts';
+import { FailureBudget } from './auth/failure-budget.ts';
+import type { CallRule, Door } from './call.ts';
+import type { JobObserver } from './job-observer.ts';
+
+export interface GateOptions {
+  readonly clock: Clock;
+  readonly authenticator: Authenticator;
+  readonly admission: Admission;
+  readonly observer: JobObserver;
+}
+
+/** What a door shows of a call. */
+export interface Visitor {
+  readonly door: Door;
+  readonly authorization: string | undefined;
+  /** Whom failures are counted against; asked only when there is one. */
+  address(): string;
+}
+
+const tooManyFailures = 'Too many calls without a valid token came from this address.';
+
+export class Gate {
+  readonly #authenticator: Authenticator;
+  readonly #admission: Admission;
+  readonly #observer: JobObserver;
+  readonly #failures: FailureBudget;
+
+  constructor({ clock, authenticator, admission, observer }: GateOptions) {
+    this.#authenticator = authenticator;
+    this.#admission = admission;
+    this.#observer = observer;
+    this.#failures = new FailureBudget(clock);
+  }
+
+  /** Lets the call in, or throws a JobFailure. Whoever was let in leaves exactly once. */
+  enter(visitor: Visitor, rule: CallRule): Caller {
+    try {
+      const caller = this.#authenticate(visitor);
+      if (rule.scope !== undefined && !caller.scopes.has(rule.scope)) throw outOfScope(rule.scope);
+      this.#admission.enter(caller, rule.isJob);
+      return caller;
+    } catch (error) {
+      if (rule.isJob && error instanceof JobFailure) this.#observer.refused(visitor.door, error.code);
+      throw error;
+    }
+  }
+
+  leave(caller: Caller): void {
+    this.#admission.leave(caller);
+  }
+
+  /**
+   * The token is looked at even when the address has failed too often: many callers share one behind a proxy, and one
+   * with a stale token must not lock the others out.
+   */
+  #authenticate(visitor: Visitor): Caller {
+    const caller = this.#authenticator.authenticate(visitor.authorization);
+    if (caller) return caller;
+    const over = this.#failures.spend(visitor.address());
+    if (over) throw new JobFailure('RATE_LIMITED', { detail: tooManyFailures, retryAfterMs: over.retryAfterMs });
+    throw new JobFailure('UNAUTHENTICATED', { detail: 'Send the token of a caller: `authorization: Bearer TOKEN`.' });
+  }
+}
+
+function outOfScope(scope: string): JobFailure {
+  return new JobFailure('SCOPE_DENIED', { detail: `The caller needs the scope ${scope}.` });
+}

@@ -1,0 +1,170 @@
+// The native gRPC door: the services, health and reflection on grpc-js, behind our own listener. It drains by GOAWAY:
+// calls that run are finished, calls that come after it are for another pod.
+import type { AddressInfo } from 'node:net';
+import {
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServerOptions,
+} from '@grpc/grpc-js';
+import { file_google_rpc_error_details } from '../../../../gen/google/rpc/error_details_pb.ts';
+import { AgentService as AgentDescriptor, file_resproxy_v1_agent } from '../../../../gen/resproxy/v1/agent_pb.ts';
+import { file_resproxy_v1_job, JobService as JobDescriptor } from '../../../../gen/resproxy/v1/job_pb.ts';
+import type { Clock } from '../../../kit/clock.ts';
+import type { Logger } from '../../../kit/log.ts';
+import type { TimerWheel } from '../../../kit/timer-wheel.ts';
+import type { TlsFiles } from '../../../kit/tls-files.ts';
+import { type AddressRange, isLoopback } from '../../channel/client-address.ts';
+import type { AgentService } from '../agent-service.ts';
+import { logDefect } from '../as-failure.ts';
+import type { CallRule } from '../call.ts';
+import type { Gate } from '../gate.ts';
+import type { JobService } from '../job-service.ts';
+import { bounds } from '../validate/bounds.ts';
+import { encodeRunJobResponse, encodeStreamJobResponse } from './fast-response.ts';
+import { GuardedCall, type GuardOptions } from './guarded-call.ts';
+import { HealthService, type HealthSource } from './health-service.ts';
+import { Http2Listener } from './http2-listener.ts';
+import { reflectionServices } from './reflection.ts';
+import { type GrpcRoute, type OnFailure, streamRoute, unaryRoute } from './route.ts';
+
+export interface GrpcDoorOptions {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Started already; undefined: plain. */
+  readonly tls: TlsFiles | undefined;
+  /** Plain off loopback, because a proxy in front terminates TLS. */
+  readonly allowPlaintext: boolean;
+  readonly trustedProxies: readonly AddressRange[];
+  readonly gate: Gate;
+  readonly jobs: JobService;
+  readonly agents: AgentService;
+  readonly health: HealthSource;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly newRequestId: () => string;
+  readonly log: Logger;
+  readonly limits?: Partial<GrpcDoorLimits>;
+}
+
+export interface GrpcDoorLimits {
+  readonly maxConnections: number;
+  /** For the TLS handshake, and again for the first bytes of HTTP/2. */
+  readonly handshakeTimeoutMs: number;
+  /** From the head of a call to the end of its request. */
+  readonly requestTimeoutMs: number;
+}
+
+const defaultLimits: GrpcDoorLimits = { maxConnections: 4096, handshakeTimeoutMs: 2_500, requestTimeoutMs: 60_000 };
+
+/** A connection without calls is asked after every 30 s, and is closed in peace after 10 min. */
+const serverOptions: ServerOptions = {
+  'grpc.max_receive_message_length': bounds.maxMessageBytes,
+  'grpc.max_concurrent_streams': 1_000,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_connection_idle_ms': 600_000,
+  'grpc.enable_channelz': 0,
+};
+
+/** A path that nobody gave a rule. */
+const mostNeeded: CallRule = { scope: 'agents:admin', isJob: false };
+
+export class GrpcDoor {
+  readonly #options: GrpcDoorOptions;
+  readonly #server: Server;
+  readonly #health: HealthService;
+  readonly #listener: Http2Listener;
+  /** What a call of each path needs; `open` asks for nobody. */
+  readonly #rules = new Map<string, CallRule | 'open'>();
+
+  constructor(options: GrpcDoorOptions) {
+    this.#options = options;
+    const limits = { ...defaultLimits, ...options.limits };
+    this.#server = new Server({ ...serverOptions, interceptors: [this.#interceptor(limits.requestTimeoutMs)] });
+    this.#health = new HealthService(options.health, [JobDescriptor.typeName, AgentDescriptor.typeName], options.clock);
+    this.#addServices();
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#listener = new Http2Listener({
+      ...limits,
+      host: options.host,
+      port: options.port,
+      tls: options.tls,
+      clock: options.clock,
+      onConnection: (socket) => injector.injectConnection(socket),
+    });
+  }
+
+  /** Rejects when it may not be plain, or the address is taken. */
+  async start(): Promise<AddressInfo> {
+    const { host, tls, allowPlaintext } = this.#options;
+    if (!tls && !allowPlaintext && !isLoopback(host))
+      throw new Error(`gRPC would listen on ${host} without TLS: give a certificate, or allow plaintext by name`);
+    return this.#listener.start();
+  }
+
+  /** Sends GOAWAY and waits for the calls that run, at most `graceMs`; then breaks off what is left. */
+  async stop(graceMs: number): Promise<void> {
+    const emptied = this.#listener.stopAccepting();
+    this.#health.close();
+    this.#options.agents.endWatches();
+    // What this calls back is too early: since Node 24 the server that it closes closes the sessions too, and grpc-js
+    // then takes them for ended. A session that has ended takes its socket with it, and that is what counts.
+    this.#server.tryShutdown(() => {});
+    const cancel = this.#options.clock.after(graceMs, () => this.#listener.destroyConnections());
+    await emptied;
+    cancel();
+    this.#server.forceShutdown();
+  }
+
+  #addServices(): void {
+    for (const { definition, rule, handler } of routes(this.#options)) {
+      this.#rules.set(definition.path, rule);
+      this.#server.addService({ [definition.path]: definition }, { [definition.path]: handler });
+    }
+    const { definition, implementation } = this.#health;
+    for (const { path } of Object.values(definition)) this.#rules.set(path, 'open');
+    this.#server.addService(definition, implementation);
+    this.#addReflection();
+  }
+
+  #addReflection(): void {
+    const files = [file_resproxy_v1_job, file_resproxy_v1_agent, file_google_rpc_error_details];
+    for (const { definition, implementation } of reflectionServices(files)) {
+      for (const { path } of Object.values(definition)) this.#rules.set(path, { scope: undefined, isJob: false });
+      this.#server.addService(definition, implementation);
+    }
+  }
+
+  #interceptor(requestTimeoutMs: number): ServerInterceptor {
+    const { gate, wheel, clock, newRequestId, trustedProxies } = this.#options;
+    const wallMs = () => clock.wallMs();
+    const guard: GuardOptions = { gate, wheel, wallMs, newRequestId, trustedProxies, requestTimeoutMs };
+    return ({ path }, call) => {
+      const rule = this.#rules.get(path) ?? mostNeeded;
+      return rule === 'open' ? new ServerInterceptingCall(call) : new GuardedCall(call, rule, guard);
+    };
+  }
+}
+
+function routes({ jobs, agents, log }: GrpcDoorOptions): GrpcRoute[] {
+  const onFailure: OnFailure = (failure, { requestId }) => logDefect(log, failure, requestId);
+  const run = { rule: { scope: 'jobs:run', isJob: true }, onFailure } as const;
+  const read = { rule: { scope: 'agents:read', isJob: false }, onFailure } as const;
+  const act = { rule: { scope: 'agents:admin', isJob: false }, onFailure } as const;
+  const { method: job } = JobDescriptor;
+  const { method: agent } = AgentDescriptor;
+  const runJob = { ...run, encodeResponse: encodeRunJobResponse };
+  const streamJob = { ...run, encodeResponse: encodeStreamJobResponse };
+  return [
+    unaryRoute(job.runJob, runJob, (request, context) => jobs.runJob(request, context)),
+    streamRoute(job.streamJob, streamJob, (request, context) => jobs.streamJob(request, context)),
+    unaryRoute(agent.listAgents, read, (request, context) => agents.listAgents(request, context)),
+    unaryRoute(agent.getAgent, read, (request, context) => agents.getAgent(request, context)),
+    streamRoute(agent.watchAgents, read, (request, context) => agents.watchAgents(request, context)),
+    unaryRoute(agent.drainAgent, act, (request, context) => agents.drainAgent(request, context)),
+    unaryRoute(agent.disconnectAgent, act, (request, context) => agents.disconnectAgent(request, context)),
+  ];
+}

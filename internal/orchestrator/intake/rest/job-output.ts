@@ -1,0 +1,68 @@
+// A RunJobResponse as the JSON of POST /jobs: the answer's headers by name for those who look one up, and as an exact
+// list for those who must not lose their order.
+import type { Duration } from '@bufbuild/protobuf/wkt';
+import { Execution } from '../../../../gen/resproxy/v1/failure_pb.ts';
+import type { Header, Timings } from '../../../../gen/resproxy/v1/http_pb.ts';
+import type { Attempt, ExitInfo, RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
+import { codeName } from '../../failure/table.ts';
+
+type HeaderObject = Record<string, string | string[]>;
+
+const executionNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(Execution).map(([name, number]) => [number, name]),
+);
+
+export function toJobOutput(message: RunJobResponse, requestId: string): object {
+  const { jobId, response, exit, attempts, timings } = message;
+  const { statusCode = 0, headers = [], body = new Uint8Array(), finalUrl = '' } = response ?? {};
+  return {
+    message: 'Job completed successfully.',
+    jobId,
+    requestId,
+    result: {
+      statusCode,
+      headers: byName(headers),
+      headerList: headers.map(({ name, value }) => [name, value]),
+      body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
+      isBase64Encoded: true,
+      finalUrl,
+    },
+    exit: exit && toExit(exit),
+    attempts: attempts.map(toAttempt),
+    timings: timings && toTimings(timings),
+  };
+}
+
+/** Lower-case names; a name that repeats has a list of values, and set-cookie always has one. */
+function byName(headers: readonly Header[]): HeaderObject {
+  const object: HeaderObject = Object.create(null);
+  for (const { name, value } of headers) {
+    const key = name.toLowerCase();
+    const before = object[key];
+    if (Array.isArray(before)) before.push(value);
+    else if (before !== undefined) object[key] = [before, value];
+    else object[key] = key === 'set-cookie' ? [value] : value;
+  }
+  return object;
+}
+
+function toExit({ exitId, agentId, country, region, city, asn }: ExitInfo): object {
+  return { exitId, agentId, country, region, city, asn };
+}
+
+function toAttempt({ exitId, code, execution, duration }: Attempt): object {
+  return {
+    exitId,
+    code: codeName(code),
+    execution: executionNames.get(execution),
+    durationMs: duration && toMs(duration),
+  };
+}
+
+function toTimings({ dnsUs, connectUs, tlsUs, firstByteUs, totalUs }: Timings): object {
+  return { dnsUs, connectUs, tlsUs, firstByteUs, totalUs };
+}
+
+function toMs({ seconds, nanos }: Duration): number {
+  return Number(seconds) * 1000 + nanos / 1e6;
+}
