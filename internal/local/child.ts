@@ -1,6 +1,7 @@
 // One program of `npm start` as a child process: what it logs goes to a file, what it says about its doors is listened
 // for, and its end, wanted or not, is told. It dies with its parent (die-with-parent.ts).
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -73,13 +74,28 @@ export class Child {
     if (this.#onLine && text.startsWith('{')) this.#onLine(JSON.parse(text) as LogLine);
   }
 
-  #end(): Promise<string> {
+  /**
+   * Not on 'close': a child whose IPC channel the parent closed never emits it (Node 24). What the child wrote last is
+   * read to its end all the same.
+   */
+  async #end(): Promise<string> {
+    const outputs = [this.#process.stdout, this.#process.stderr].flatMap((output) =>
+      output ? [once(output, 'close')] : [],
+    );
+    const how = await this.#exit();
+    await Promise.all(outputs);
+    this.#log.end();
+    return this.#complaints.length > 0 ? this.#complaints.join('\n') : `${this.name}: ${how}`;
+  }
+
+  #exit(): Promise<string> {
     return new Promise((resolve) => {
-      this.#process.once('error', (error) => this.#complaints.push(error.message));
-      this.#process.once('close', (code, signal) => {
-        this.#log.end();
-        const how = signal ? `was ended by ${signal}` : `ended with status ${code}`;
-        resolve(this.#complaints.length > 0 ? this.#complaints.join('\n') : `${this.name}: ${how}`);
+      this.#process.once('error', (error) => {
+        this.#complaints.push(error.message);
+        resolve('could not be started');
+      });
+      this.#process.once('exit', (code, signal) => {
+        resolve(signal ? `was ended by ${signal}` : `ended with status ${code}`);
       });
     });
   }
