@@ -80,6 +80,7 @@ export class OrchestratorApp implements App {
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
   readonly #connections: AgentConnections;
+  readonly #agents: AgentService;
   readonly #agentDoor: AgentListener;
   readonly #grpcDoor: GrpcDoor;
   readonly #restDoor: RestDoor;
@@ -97,7 +98,8 @@ export class OrchestratorApp implements App {
     // What is known of the fleet, and what is told of it.
     const fleet = new FleetView();
     const registry = new MemoryRegistry(fleet);
-    this.#metrics = new Metrics({ agents: () => registry.all(), resetNames });
+    const budget = new BufferBudget(config.bufferBytes);
+    this.#metrics = new Metrics({ agents: () => registry.all(), resetNames, streamBytes: () => budget.usedBytes });
     this.#lag = new LoopLag(clock, (lagMs) => this.#metrics.loop.sample(lagMs));
     const health = this.#health();
 
@@ -110,7 +112,7 @@ export class OrchestratorApp implements App {
       random: Math.random,
       randomBytes,
       wheel,
-      budget: new BufferBudget(config.bufferBytes),
+      budget,
       observer: this.#metrics.channel,
       registry,
       log,
@@ -146,6 +148,7 @@ export class OrchestratorApp implements App {
     const observer = this.#metrics.jobs;
     const jobs = new JobService({ runner: this.#dispatcher, clock, newJobId: randomUUID, observer, maxAttempts });
     const agents = new AgentService(registry, this.#connections);
+    this.#agents = agents;
 
     // Callers: who may ask, and the doors.
     this.#callers =
@@ -186,6 +189,7 @@ export class OrchestratorApp implements App {
     this.#starting.unwell('the pod is shutting down');
     this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#restDoor.leave();
+    this.#agents.endWatches();
     await sleep(this.#clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });

@@ -81,7 +81,7 @@ const maxMethodLength = 32;
 
 /** Any token but CONNECT and TRACE, as written. */
 export function checkMethod(method: string): RequestFault | undefined {
-  if (method.length > maxMethodLength) return tooLarge('method', `is longer than ${maxMethodLength} characters`);
+  if (method.length > maxMethodLength) return fault('method', `is longer than ${maxMethodLength} characters`);
   if (!isToken(method)) return fault('method', "must be a token of letters, digits and !#$%&'*+-.^_`|~");
   const upper = method.toUpperCase();
   return upper === 'CONNECT' || upper === 'TRACE' ? fault('method', `${upper} is not offered`) : undefined;

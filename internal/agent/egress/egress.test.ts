@@ -28,7 +28,13 @@ test('the log tells the owner what was done for whom, never a path, a header or 
   const { exchange } = begin(egress, { url: origin.url, jobId: 'job-4' });
   exchange.abort();
   expect(lines).toMatchObject([
-    { jobId: 'job-1', host: `127.0.0.1:${origin.port}`, status: 200, bytes: 11, msg: 'Job done.' },
+    {
+      jobId: 'job-1',
+      host: `127.0.0.1:${origin.port}`,
+      status: 200,
+      bytes: 11,
+      msg: `Job done: 127.0.0.1:${origin.port} answered 200, 11 bytes.`,
+    },
     { jobId: 'job-2', host: '192.168.0.1', code: 'DESTINATION_IP_PROHIBITED', range: 'private', level: 40 },
     { jobId: 'job-2b', host: '8.8.8.8:25', code: 'EXIT_REFUSED', level: 40 },
     { jobId: 'job-3', field: 'url', code: 'INVALID_REQUEST', level: 40 },

@@ -72,21 +72,22 @@ export class Egress implements ExchangeHost {
 
   onOver(exchange: Exchange, outcome: Outcome): void {
     this.#running.delete(exchange);
-    if (outcome.kind === 'done') this.#logger.info(exchange.summary, 'Job done.');
+    if (outcome.kind === 'done') this.#logger.info(exchange.summary, doneWords(exchange.summary));
     else if (outcome.kind === 'aborted') this.#logger.debug(exchange.summary, 'Job cancelled.');
     else this.#logFailure(exchange, outcome);
   }
 
   #logFailure({ summary: { jobId, host } }: Exchange, { failure, cause }: Extract<Outcome, { kind: 'failed' }>): void {
     const line = { jobId, host, code: failureName(failure.code) };
-    if (!(cause instanceof ConnectError)) this.#logger.info(line, 'Job failed.');
+    if (!(cause instanceof ConnectError)) this.#logger.info(line, `Job failed: ${host}, ${line.code}.`);
     else if (cause.code === 'prohibited-address')
       this.#logger.warn(
         { ...line, range: cause.range },
-        'Job refused: it leads to an address that jobs must not reach.',
+        `Job refused: ${host} leads to an address that jobs must not reach.`,
       );
-    else if (cause.code === 'port-refused') this.#logger.warn(line, 'Job refused: its port is not an allowed one.');
-    else this.#logger.info(line, 'Job failed: its origin could not be reached.');
+    else if (cause.code === 'port-refused')
+      this.#logger.warn(line, `Job refused: the port of ${host} is not an allowed one.`);
+    else this.#logger.info(line, `Job failed: ${host} could not be reached.`);
   }
 
   #payload(body: RequestBody, { maxRedirects }: EgressRequest): Uint8Array | Upload | null {
@@ -111,4 +112,9 @@ export class Egress implements ExchangeHost {
       },
     };
   }
+}
+
+/** For the owner of the machine: which host, with which result, and how much; never path, headers or body. */
+function doneWords({ host, status, bytes }: Exchange['summary']): string {
+  return `Job done: ${host} answered ${status}, ${bytes} bytes.`;
 }

@@ -56,7 +56,7 @@ test('every name that dashboards rely on is on the page', async () => {
 });
 
 test('jobs are counted by door and code, and timed unless they were refused', async () => {
-  const metrics = new Metrics({ agents: () => [], resetNames });
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0 });
   metrics.jobs.started();
   metrics.jobs.started();
   metrics.jobs.finished('grpc', 'OK', 20);
@@ -73,7 +73,7 @@ test('jobs are counted by door and code, and timed unless they were refused', as
 
 test('the fleet is counted at each scrape, with countries that stay few', async () => {
   let fleet = [agent('available', [['available', 'DE']]), agent('busy', [['paused', 'nowhere']])];
-  const metrics = new Metrics({ agents: () => fleet, resetNames });
+  const metrics = new Metrics({ agents: () => fleet, resetNames, streamBytes: () => 0 });
   expect(await lines(metrics, 'resproxy_exits{')).toEqual([
     'resproxy_exits{state="available",country="DE"} 1',
     'resproxy_exits{state="paused",country="other"} 1',
@@ -88,7 +88,7 @@ test('the fleet is counted at each scrape, with countries that stay few', async 
 });
 
 test('the channel counts bytes, waits and resets; a code that is not ours is not a new label', async () => {
-  const metrics = new Metrics({ agents: () => [], resetNames });
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0 });
   metrics.channel.bytes('in', 100);
   metrics.channel.bytes('in', 50);
   metrics.channel.bytes('out', 7);
@@ -111,7 +111,7 @@ test('the channel counts bytes, waits and resets; a code that is not ours is not
 });
 
 test('lag, round trips and attempts arrive in seconds and by code', async () => {
-  const metrics = new Metrics({ agents: () => [], resetNames });
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0 });
   metrics.loop.sample(2_000);
   metrics.channel.rtt(30);
   metrics.attempts.finished('AGENT_LOST');

@@ -10,7 +10,7 @@ export interface MetricsOptions {
   /** Names of the reset codes of the agent channel; any other is counted as `other`. */
   readonly resetNames: ReadonlyMap<number, string>;
   /** Bytes that streams hold now, as the buffer budget counts them. */
-  readonly streamBytes?: () => number;
+  readonly streamBytes: () => number;
 }
 
 type CounterChild = ReturnType<Counter['labels']>;
@@ -34,8 +34,7 @@ export class Metrics {
     this.channel = new ChannelMetrics(this.#registry, resetNames);
     this.loop = new LoopMetrics(this.#registry);
     countFleet(this.#registry, agents);
-    if (streamBytes)
-      readAtScrape(this.#registry, 'resproxy_stream_buffered_bytes', 'Bytes that streams hold now.', streamBytes);
+    readAtScrape(this.#registry, 'resproxy_stream_buffered_bytes', 'Bytes that streams hold now.', streamBytes);
   }
 
   get contentType(): string {
