@@ -17,6 +17,8 @@ export interface TlsServer {
   setSecureContext(options: SecureContextOptions): void;
 }
 
+const minVersion = 'TLSv1.2';
+
 export class TlsFiles {
   readonly #file: WatchedFile<SecureContextOptions>;
   readonly #servers = new Set<TlsServer>();
@@ -48,13 +50,14 @@ export class TlsFiles {
     return this.#file.poll();
   }
 
-  /** What a server is created with; only after start. */
+  /** Only after start. */
   get pair(): SecureContextOptions {
     return this.#file.value;
   }
 
-  /** Gives the server each new pair, until unfollow or stop. */
+  /** Gives the server the pair, and each new one until unfollow or stop; only after start, before the server listens. */
   follow(server: TlsServer): void {
+    server.setSecureContext(this.pair);
     this.#servers.add(server);
   }
 
@@ -75,5 +78,5 @@ function checkedPair(cert: string, key: string): SecureContextOptions {
   } catch (cause) {
     throw new Error('certificate and key are not a usable pair', { cause });
   }
-  return { cert, key };
+  return { cert, key, minVersion };
 }

@@ -30,7 +30,7 @@ async function expectRefused(body: unknown, field: string, codes = ['INVALID_REQ
   expect(headers.get('content-type')).toContain('application/problem+json');
   expect(JSON.stringify(json)).toContain(field);
   expect(json).toMatchObject({
-    message: expect.stringContaining('Job failed'),
+    message: expect.any(String),
     execution: 'NOT_STARTED',
     retryable: false,
   });

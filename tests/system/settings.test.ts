@@ -92,6 +92,7 @@ story('keygen gives the secret alone on stdout and keeps only its digest', async
   const { code, text } = await run('cmd/keygen/main.ts', ['--name', 'made', '--file', file]);
   expect(code).toBe(0);
   const key = /rpk_\S+/.exec(text)?.[0] ?? '';
+  await cluster.orchestrator.waitForLog('reads the new key', ({ msg }) => msg === 'keys read again');
   const agent = await cluster.startAgent({ env: { AGENT_KEY: key }, detached: true });
   await cluster.waitForAgent('made/default');
   expect(agent.alive).toBe(true);

@@ -84,7 +84,7 @@ export class AgentListener {
   constructor(options: AgentListenerOptions) {
     this.#options = options;
     this.#failures = new FailureBudget(options.clock);
-    this.#server = createHttpServer(options.tls, (request, response) => {
+    this.#server = createHttpServer(options.tls !== undefined, (request, response) => {
       const refusal = pathOf(request) === channelPath ? wrongProtocol : wrongPath;
       response.writeHead(refusal.status, refusalHeaders(refusal)).end(refusalBody(refusal));
     });
@@ -102,10 +102,10 @@ export class AgentListener {
     const { host, port, tls, allowPlaintext, log } = this.#options;
     if (!tls && !allowPlaintext && !isLoopback(host))
       throw new Error(`agents would connect to ${host} without TLS: give a certificate, or allow plaintext by name`);
+    if (tls && this.#server instanceof TlsServer) tls.follow(this.#server);
     this.#server.listen({ host, port, backlog: channelLimits.acceptBacklog });
     await once(this.#server, 'listening');
     this.#server.on('error', (error) => log.error({ code: errorCode(error) }, 'the agent listener failed'));
-    if (tls && this.#server instanceof TlsServer) tls.follow(this.#server);
     return this.#server.address() as AddressInfo;
   }
 
@@ -182,7 +182,7 @@ export class AgentListener {
   }
 }
 
-function createHttpServer(tls: TlsFiles | undefined, onRequest: RequestListener): Server | TlsServer {
+function createHttpServer(tls: boolean, onRequest: RequestListener): Server | TlsServer {
   const options = {
     headersTimeout: channelLimits.handshakeTimeoutMs,
     requestTimeout: channelLimits.handshakeTimeoutMs,
@@ -191,7 +191,7 @@ function createHttpServer(tls: TlsFiles | undefined, onRequest: RequestListener)
   };
   if (!tls) return createServer(options, onRequest);
   const { handshakeTimeoutMs: handshakeTimeout } = channelLimits;
-  return createTlsServer({ ...options, ...tls.pair, minVersion: 'TLSv1.2', handshakeTimeout }, onRequest);
+  return createTlsServer({ ...options, handshakeTimeout }, onRequest);
 }
 
 function refused(refusal: Refusal): Verdict {

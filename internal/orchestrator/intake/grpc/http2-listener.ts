@@ -29,7 +29,7 @@ export class Http2Listener {
 
   constructor(options: Http2ListenerOptions) {
     this.#options = options;
-    this.#server = options.tls ? this.#tlsServer(options.tls) : this.#plainServer();
+    this.#server = options.tls ? this.#tlsServer() : this.#plainServer();
     this.#server.maxConnections = options.maxConnections;
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
@@ -39,9 +39,9 @@ export class Http2Listener {
 
   async start(): Promise<AddressInfo> {
     const { host, port, tls } = this.#options;
+    if (tls && this.#server instanceof TlsServer) tls.follow(this.#server);
     this.#server.listen({ host, port });
     await once(this.#server, 'listening');
-    if (tls && this.#server instanceof TlsServer) tls.follow(this.#server);
     return this.#server.address() as AddressInfo;
   }
 
@@ -68,11 +68,9 @@ export class Http2Listener {
     return createServer({ noDelay: true }, (socket) => this.#awaitPreface(socket));
   }
 
-  #tlsServer(tls: TlsFiles): Server {
+  #tlsServer(): Server {
     const { handshakeTimeoutMs: handshakeTimeout } = this.#options;
     const options = {
-      ...tls.pair,
-      minVersion: 'TLSv1.2',
       ALPNProtocols: ['h2'],
       handshakeTimeout,
       noDelay: true,

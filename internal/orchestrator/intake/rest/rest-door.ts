@@ -67,9 +67,9 @@ export class RestDoor {
     const { host, port, tls, allowPlaintext } = this.#options;
     if (!tls && !allowPlaintext && !isLoopback(host))
       throw new Error(`REST would listen on ${host} without TLS: give a certificate, or allow plaintext by name`);
+    if (tls && this.#server instanceof TlsServer) tls.follow(this.#server);
     this.#server.listen({ host, port });
     await once(this.#server, 'listening');
-    if (tls && this.#server instanceof TlsServer) tls.follow(this.#server);
     return this.#server.address() as AddressInfo;
   }
 
@@ -108,8 +108,6 @@ function createHttpServer(tls: TlsFiles | undefined, limits: RestDoorLimits): Se
   const { handshakeTimeoutMs: handshakeTimeout } = limits;
   return createTlsServer({
     ...options,
-    ...tls.pair,
-    minVersion: 'TLSv1.2',
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout,
   });
