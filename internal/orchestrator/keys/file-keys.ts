@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Clock } from '../../kit/clock.ts';
+import { parseJsonText } from '../../kit/json-text.ts';
 import type { Logger } from '../../kit/log.ts';
 import { WatchedFile } from '../../kit/watched-file.ts';
 import type { KeySource } from './key-source.ts';
@@ -89,35 +90,13 @@ export class FileKeys implements KeySource {
 
 /** Throws an Error with one line per fault, each naming its place in the file. */
 export function parseKeys(text: string, path: string): { keys: Keys; duplicates: ReadonlySet<string> } {
-  const parsed = fileSchema.safeParse(parseJson(text, path));
-  if (!parsed.success) {
-    throw new Error(parsed.error.issues.map((issue) => `${path}: ${place(issue.path)}: ${issue.message}`).join('\n'));
-  }
+  const file = parseJsonText(text, path, fileSchema);
   const keys = new Map<string, KeyPolicy>();
   const duplicates = new Set<string>();
-  for (const policy of parsed.data.keys) {
+  for (const policy of file.keys) {
     if (keys.has(policy.id)) duplicates.add(policy.id);
     keys.set(policy.id, policy);
   }
   for (const keyId of duplicates) keys.delete(keyId);
   return { keys, duplicates };
-}
-
-/** The parser's own message may quote the file. */
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`${path}: is not JSON`);
-  }
-}
-
-/** `keys[3].limits.maxConcurrent` */
-function place(path: readonly PropertyKey[]): string {
-  let text = '';
-  for (const part of path) {
-    if (typeof part === 'number') text += `[${part}]`;
-    else text += text === '' ? String(part) : `.${String(part)}`;
-  }
-  return text === '' ? 'the file' : text;
 }

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../../kit/clock.ts';
 import { digestPattern } from '../../../kit/digest.ts';
+import { parseJsonText } from '../../../kit/json-text.ts';
 import type { Logger } from '../../../kit/log.ts';
 import { WatchedFile } from '../../../kit/watched-file.ts';
 import { allScopes, type Caller, type CallerLoad, freshLoad } from './caller.ts';
@@ -101,37 +102,16 @@ export class CallersFile {
  * same name keeps its load, so that a change of the file gives nobody a second allowance.
  */
 export function parseCallers(text: string, path: string, before: Callers = new Map()): Callers {
-  const parsed = fileSchema.safeParse(parseJson(text, path));
-  if (!parsed.success)
-    throw new Error(parsed.error.issues.map((issue) => `${path}: ${place(issue.path)}: ${issue.message}`).join('\n'));
+  const file = parseJsonText(text, path, fileSchema);
   const loads = new Map<string, CallerLoad>();
   for (const caller of before.values()) loads.set(caller.name, caller.load);
   const callers = new Map<string, Caller>();
   const names = new Set<string>();
-  for (const [i, { digest, ...caller }] of parsed.data.callers.entries()) {
+  for (const [i, { digest, ...caller }] of file.callers.entries()) {
     if (names.has(caller.name)) throw new Error(`${path}: callers[${i}].name: another caller has it`);
     if (callers.has(digest)) throw new Error(`${path}: callers[${i}].digest: another caller has it`);
     names.add(caller.name);
     callers.set(digest, { ...caller, scopes: new Set(caller.scopes), load: loads.get(caller.name) ?? freshLoad() });
   }
   return callers;
-}
-
-/** The parser's own message may quote the file. */
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`${path}: is not JSON`);
-  }
-}
-
-/** `callers[3].limits.maxInFlight` */
-function place(path: readonly PropertyKey[]): string {
-  let text = '';
-  for (const part of path) {
-    if (typeof part === 'number') text += `[${part}]`;
-    else text += text === '' ? String(part) : `.${String(part)}`;
-  }
-  return text === '' ? 'the file' : text;
 }
