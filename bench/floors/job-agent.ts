@@ -3,8 +3,10 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Agent, type Dispatcher } from 'undici';
 import { WebSocket } from 'ws';
-import { FrameSchema, type Open } from '../../gen/resproxy/v1/channel_pb.ts';
+import { type Frame, FrameSchema, type Open } from '../../gen/resproxy/v1/channel_pb.ts';
+import { type Header, TimingsSchema } from '../../gen/resproxy/v1/http_pb.ts';
 
+const timings = create(TimingsSchema, { firstByteUs: 1000 });
 const pools = new Agent({ allowH2: false, pipelining: 1, connections: 128 });
 const socket = new WebSocket(process.argv[2] ?? '', { perMessageDeflate: false });
 socket.on('message', (bytes: Buffer) => onFrame(fromBinary(FrameSchema, bytes)));
@@ -30,7 +32,7 @@ class Answer implements Dispatcher.DispatchHandler {
   readonly #url: string;
   readonly #pieces: Buffer[] = [];
   #statusCode = 0;
-  #headers: { name: string; value: string }[] = [];
+  #headers: Header[] = [];
 
   constructor(streamId: number, url: string) {
     this.#streamId = streamId;
@@ -43,7 +45,11 @@ class Answer implements Dispatcher.DispatchHandler {
     this.#statusCode = statusCode;
     const raw = controller.rawHeaders as Buffer[];
     for (let i = 0; i < raw.length; i += 2) {
-      this.#headers.push({ name: raw[i]?.toString('latin1') ?? '', value: raw[i + 1]?.toString('latin1') ?? '' });
+      this.#headers.push({
+        $typeName: 'resproxy.v1.Header',
+        name: raw[i]?.toString('latin1') ?? '',
+        value: raw[i + 1]?.toString('latin1') ?? '',
+      });
     }
   }
 
@@ -54,15 +60,22 @@ class Answer implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     const [first = Buffer.alloc(0)] = this.#pieces;
     const body = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces);
-    const head = {
-      statusCode: this.#statusCode,
-      headers: this.#headers,
-      finalUrl: this.#url,
-      timings: { dnsUs: 0, connectUs: 0, tlsUs: 0, firstByteUs: 1000 },
-      body,
-      end: true,
+    const frame: Frame = {
+      $typeName: 'resproxy.v1.Frame',
+      streamId: this.#streamId,
+      body: {
+        case: 'openOk',
+        value: {
+          $typeName: 'resproxy.v1.OpenOk',
+          statusCode: this.#statusCode,
+          headers: this.#headers,
+          finalUrl: this.#url,
+          timings,
+          body,
+          end: true,
+        },
+      },
     };
-    const frame = create(FrameSchema, { streamId: this.#streamId, body: { case: 'openOk', value: head } });
     socket.send(toBinary(FrameSchema, frame));
   }
 

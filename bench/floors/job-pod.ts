@@ -7,9 +7,11 @@ import type { AddressInfo } from 'node:net';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { FrameSchema, type OpenOk } from '../../gen/resproxy/v1/channel_pb.ts';
+import { type Frame, FrameSchema, type OpenOk } from '../../gen/resproxy/v1/channel_pb.ts';
 import type { HttpRequest } from '../../gen/resproxy/v1/http_pb.ts';
 import {
+  AttemptSchema,
+  ExitInfoSchema,
   JobService,
   RunJobRequestSchema,
   type RunJobResponse,
@@ -19,7 +21,8 @@ import {
 type Answered = (jobId: string, head: OpenOk) => void;
 
 const isolationKey = new Uint8Array(32);
-const exit = { exitId: 'bench/default/direct', agentId: 'bench/default' };
+const exit = create(ExitInfoSchema, { exitId: 'bench/default/direct', agentId: 'bench/default' });
+const attempt = create(AttemptSchema, { exitId: exit.exitId, execution: 3, duration: { nanos: 1_000_000 } });
 const waiting = new Map<number, { readonly jobId: string; readonly answered: Answered }>();
 let agent: WebSocket | undefined;
 let lastStream = 0;
@@ -29,24 +32,38 @@ function open(request: Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body'>,
   const jobId = `job-${streamId}`;
   waiting.set(streamId, { jobId, answered });
   const { method, url, headers, body } = request;
-  const frame = create(FrameSchema, {
+  const frame: Frame = {
+    $typeName: 'resproxy.v1.Frame',
     streamId,
     body: {
       case: 'open',
       value: {
+        $typeName: 'resproxy.v1.Open',
         exit: 'direct',
-        kind: { case: 'http', value: { method, url, headers, maxRedirects: 10 } },
+        kind: {
+          case: 'http',
+          value: {
+            $typeName: 'resproxy.v1.HttpOpen',
+            method,
+            url,
+            headers,
+            maxRedirects: 10,
+            decompress: false,
+            maxResponseBytes: 0n,
+          },
+        },
         deadlineMs: 30_000,
         jobId,
         attempt: 1,
         idempotent: true,
         isolationKey,
+        traceparent: '',
         window: 262_144,
         body,
         end: true,
       },
     },
-  });
+  };
   agent?.send(toBinary(FrameSchema, frame));
 }
 
@@ -86,13 +103,14 @@ grpc.addService(
 );
 
 function toResponse(jobId: string, { statusCode, headers, body, finalUrl, timings }: OpenOk): RunJobResponse {
-  return create(RunJobResponseSchema, {
+  return {
+    $typeName: 'resproxy.v1.RunJobResponse',
     jobId,
-    response: { statusCode, headers, body, finalUrl },
+    response: { $typeName: 'resproxy.v1.HttpResponse', statusCode, headers, body, finalUrl },
     exit,
-    attempts: [{ exitId: exit.exitId, execution: 3, duration: { seconds: 0n, nanos: 1_000_000 } }],
+    attempts: [attempt],
     ...(timings ? { timings } : {}),
-  });
+  };
 }
 
 // The REST door.

@@ -9,6 +9,8 @@ export interface Certificates {
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
+  /** Their content. */
+  readonly ca: string;
   readonly cert: string;
   readonly key: string;
 }
@@ -39,6 +41,7 @@ export function makeCertificates(dir: string, subjects: readonly string[]): Cert
     caFile: file('ca.crt'),
     certFile: file('server.crt'),
     keyFile: file('server.key'),
+    ca: readFileSync(file('ca.crt'), 'utf8'),
     cert: readFileSync(file('server.crt'), 'utf8'),
     key: readFileSync(file('server.key'), 'utf8'),
   };

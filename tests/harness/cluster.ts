@@ -15,6 +15,8 @@ import { until } from './waiting.ts';
 export interface ClusterOptions {
   /** Settings of the orchestrator, on top of the defaults here. */
   readonly env?: Readonly<Record<string, string>>;
+  /** In PEM, when the gRPC door speaks TLS. */
+  readonly ca?: string | undefined;
 }
 
 export interface AgentOptions {
@@ -53,16 +55,16 @@ export class Cluster {
   readonly #keys = new Map<string, string>();
   readonly #agents: Program[] = [];
 
-  private constructor(orchestrator: Program, ports: Ports, token: string, dir: TempDir) {
+  private constructor(orchestrator: Program, ports: Ports, token: string, dir: TempDir, ca: string | undefined) {
     this.orchestrator = orchestrator;
     this.ports = ports;
     this.token = token;
-    this.grpc = new GrpcCaller(ports.grpc, token);
+    this.grpc = new GrpcCaller(ports.grpc, token, ca);
     this.rest = new RestCaller(ports.http, token);
     this.#dir = dir;
   }
 
-  static async start({ env = {} }: ClusterOptions = {}): Promise<Cluster> {
+  static async start({ env = {}, ca }: ClusterOptions = {}): Promise<Cluster> {
     const dir = await TempDir.make();
     const token = newToken();
     const { key, id, digest } = newKey();
@@ -75,7 +77,7 @@ export class Cluster {
       env: { ...orchestratorEnv(dir), ...env },
     });
     try {
-      const cluster = new Cluster(orchestrator, await listeningPorts(orchestrator), token, dir);
+      const cluster = new Cluster(orchestrator, await listeningPorts(orchestrator), token, dir, ca);
       cluster.#keys.set(firstKey, key);
       return cluster;
     } catch (error) {

@@ -36,8 +36,10 @@ export class GrpcCaller {
   readonly #client: Client;
   readonly #token: string | undefined;
 
-  constructor(port: number, token: string | undefined) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+  /** With `ca`, in PEM, it speaks TLS. */
+  constructor(port: number, token: string | undefined, ca?: string) {
+    const security = ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(ca));
+    this.#client = new Client(`${ca === undefined ? '127.0.0.1' : 'localhost'}:${port}`, security, {
       'grpc.max_receive_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
     });

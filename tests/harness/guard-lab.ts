@@ -27,27 +27,22 @@ import { Program } from './process.ts';
 import { TempDir } from './temp.ts';
 import { tool } from './tools.ts';
 
+await using closing = new AsyncDisposableStack();
 const dir = await TempDir.make();
-const agentNet = await Network.make();
-const farNet = await Network.make();
+closing.defer(() => dir.close());
+const agentNet = await network();
+const farNet = await network();
 joinNetworks();
 useNameServer();
 
 const dns = await DnsServer.start(zone, '44.0.0.1');
-const far = await originIn(farNet);
-const own = await originIn(agentNet);
+closing.defer(() => dns.close());
+await originIn(farNet);
+await originIn(agentNet);
 const cluster = await startCluster();
 await quiet();
 for (const row of [...refusedRows, ...redirectRows, rebindingRow, rebindingRow, ...allowedRows]) await tell(row);
 process.stdout.write(`${JSON.stringify({ msg: 'done' })}\n`);
-
-await cluster.close();
-await far.kill();
-await own.kill();
-dns.close();
-agentNet.close();
-farNet.close();
-await dir.close();
 
 /** Runs the row's job and writes what came of it. */
 async function tell({ name, url }: Row): Promise<void> {
@@ -105,11 +100,17 @@ function useNameServer(): void {
   }
 }
 
-async function originIn({ prefix }: Network): Promise<Program> {
+async function network(): Promise<Network> {
+  const made = await Network.make();
+  closing.defer(() => made.close());
+  return made;
+}
+
+async function originIn({ prefix }: Network): Promise<void> {
   const args = ['tests/harness/origin-main.ts', '::', '80'];
   const origin = new Program({ name: 'origin', args, prefix });
+  closing.defer(async () => void (await origin.kill()));
   await origin.waitForLog('listening', ({ msg }) => msg === 'listening');
-  return origin;
 }
 
 async function startCluster(): Promise<Cluster> {
@@ -122,6 +123,7 @@ async function startCluster(): Promise<Cluster> {
       RESPROXY_AGENT_TLS_KEY: certificates.keyFile,
     },
   });
+  closing.defer(() => started.close());
   const env = {
     ORCH_WS: `wss://44.0.0.1:${started.ports.agent}/agent`,
     NODE_EXTRA_CA_CERTS: certificates.caFile,

@@ -8,11 +8,12 @@
 //   /headers         30 headers, repeated names interleaved, Set-Cookie among them
 //   /redirect/N      N hops (302), then /echo
 //   /to/URL          one 302 to the URL (percent-encoded); /to-as/STATUS/URL with another status
+//   /coded/gzip, /coded/br   4 KiB of text, compressed
 //   /bomb/gzip, /bomb/br   10 MiB of zeros, compressed
 //   /hold/NAME       waits for NAME to be released, then answers as /echo
 //   /hang, /hang-body      never answers; answers half of its body and stops
 //   /cut, /cut-body        closes before the head; in the middle of the body
-//   /_hits, /_release/NAME   for an origin in another process: the hits as JSON; lets a held request go
+//   /_hits           the hits so far as JSON, for a test that is in another process
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -70,7 +71,8 @@ const routes: Readonly<Record<string, Route>> = {
     const [status, url] = splitOnce(rest);
     redirect(response, Number(status), decodeURIComponent(url));
   },
-  bomb,
+  coded: ({ response }, coding) => compressed(response, coding, codedText),
+  bomb: ({ response }, coding) => compressed(response, coding, Buffer.alloc(10 * MiB)),
   hold: async (request, name) => {
     await request.holds.wait(name);
     await echo(request);
@@ -83,11 +85,10 @@ const routes: Readonly<Record<string, Route>> = {
     response.write(pattern(500), () => request.socket.destroy());
   },
   _hits: ({ response, hits }) => void response.end(JSON.stringify(hits)),
-  _release: ({ response, holds }, name) => {
-    holds.release(name);
-    response.end();
-  },
 };
+
+/** What /coded sends, before it is compressed. */
+export const codedText: Buffer = Buffer.from('the same words again. '.repeat(186));
 
 /** What /headers sends, in this order. */
 export const interleavedHeaders: readonly (readonly [string, string])[] = Array.from({ length: 30 }, (_, i) => {
@@ -148,9 +149,8 @@ function redirect(response: ServerResponse, status: number, location: string): v
   response.writeHead(status, { location }).end();
 }
 
-function bomb({ response }: Request, coding: string): void {
-  const zeros = Buffer.alloc(10 * MiB);
-  const body = coding === 'br' ? brotliCompressSync(zeros) : gzipSync(zeros);
+function compressed(response: ServerResponse, coding: string, plain: Buffer): void {
+  const body = coding === 'br' ? brotliCompressSync(plain) : gzipSync(plain);
   response.writeHead(200, { 'content-encoding': coding, 'content-length': String(body.length) }).end(body);
 }
 

@@ -8,7 +8,7 @@ import { JobService, type RunJobRequest } from '../../gen/resproxy/v1/job_pb.ts'
 import { makeCertificates } from '../harness/certificates.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { Origin } from '../harness/origin.ts';
-import type { Echo } from '../harness/origin-routes.ts';
+import { codedText, type Echo } from '../harness/origin-routes.ts';
 import { shared, story } from '../harness/story.ts';
 import { TempDir } from '../harness/temp.ts';
 
@@ -95,6 +95,16 @@ story('an encoded answer is left alone unless decoding is asked for', async () =
   const raw = await run({ url });
   expect(raw.headers).toContainEqual(expect.objectContaining({ name: 'content-encoding', value: 'gzip' }));
   expect(raw.body.length).toBeLessThan(100_000);
+});
+
+story('decoding on request hands over the plain answer, without the headers of the coded one', async () => {
+  for (const coding of ['gzip', 'br']) {
+    const response = await run({ url: lab().origin.url(`/coded/${coding}`), decompress: true });
+    expect(Buffer.from(response.body).equals(codedText)).toBe(true);
+    const names = response.headers.map(({ name }) => name.toLowerCase());
+    expect(names).not.toContain('content-encoding');
+    expect(names).not.toContain('content-length');
+  }
 });
 
 story('an answer that decodes to more than the caller allows is refused', async () => {

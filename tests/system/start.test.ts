@@ -111,14 +111,6 @@ story('a second run uses the same keys, and Ctrl-C ends it with status 0 and lea
   for (const child of children) expect(await isAlive(child)).toBe(false);
 });
 
-story('Ctrl-C that npm repeats is still one Ctrl-C', async (use) => {
-  const program = await start(use);
-  await untilShown(program);
-  program.signal('SIGINT');
-  program.signal('SIGINT');
-  expect(await program.exited).toEqual({ code: 0, signal: null });
-});
-
 story('an agent that dies ends the program with status 1, which says so', async (use) => {
   const program = await start(use);
   await untilShown(program);
