@@ -175,7 +175,7 @@ describe('reconnecting', () => {
   test.each([
     [closeCode.unauthenticated, 'no longer accepted', 180_000],
     [closeCode.replaced, 'Give each agent its own AGENT_NAME', 180_000],
-    [closeCode.restart, 'The orchestrator restarts', 250],
+    [closeCode.restart, 'The orchestrator closed the connection and expects this agent back', 250],
     [closeCode.overloaded, 'too much to do', 250],
   ])('knows what close code %d means', async (code, words, delayMs) => {
     const { pod, log } = await start();
