@@ -38,6 +38,10 @@ function refusedWords(status: number, error: string): EndingWords {
 }
 
 const tooOld = bad('This agent is too old for the orchestrator. Install the newest version.');
+const expectedBack: EndingWords = {
+  level: 'info',
+  words: 'The orchestrator closed the connection and expects this agent back.',
+};
 
 const closedWords: ReadonlyMap<number, EndingWords> = new Map([
   [closeCode.unauthenticated, bad("This agent's key is no longer accepted. Ask whoever gave it to you for a new one.")],
@@ -46,8 +50,8 @@ const closedWords: ReadonlyMap<number, EndingWords> = new Map([
     bad('Another agent connected with the same key and AGENT_NAME. Give each agent its own AGENT_NAME.'),
   ],
   [closeCode.upgradeRequired, tooOld],
-  [closeCode.goingAway, { level: 'info', words: 'The orchestrator closed the connection and expects this agent back.' }],
-  [closeCode.restart, { level: 'info', words: 'The orchestrator closed the connection and expects this agent back.' }],
+  [closeCode.goingAway, expectedBack],
+  [closeCode.restart, expectedBack],
   [closeCode.drained, { level: 'info', words: 'The orchestrator asked this agent to reconnect.' }],
   [closeCode.overloaded, warn('The orchestrator has too much to do.')],
   [closeCode.heartbeat, warn('The orchestrator fell silent; the connection is given up.')],
