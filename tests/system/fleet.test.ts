@@ -154,9 +154,10 @@ story('health is open on both doors, and reflection lists every service to whoev
       ...args,
     ]).toString();
   expect(list('list').trim().split('\n')).toEqual(
-    expect.arrayContaining(['resproxy.v1.AgentService', 'resproxy.v1.JobService']),
+    expect.arrayContaining(['grpc.health.v1.Health', 'resproxy.v1.AgentService', 'resproxy.v1.JobService']),
   );
   expect(list('describe', 'resproxy.v1.RunJobRequest')).toContain('timeout');
+  expect(list('grpc.health.v1.Health/Check')).toContain('SERVING');
 });
 
 /** An empty message there, the answer's bytes back, without a token. */

@@ -9,6 +9,7 @@ import {
   type ServerOptions,
 } from '@grpc/grpc-js';
 import { file_google_rpc_error_details } from '../../../../gen/google/rpc/error_details_pb.ts';
+import { file_grpc_health_v1_health } from '../../../../gen/grpc/health/v1/health_pb.ts';
 import { AgentService as AgentDescriptor, file_resproxy_v1_agent } from '../../../../gen/resproxy/v1/agent_pb.ts';
 import { file_resproxy_v1_job, JobService as JobDescriptor } from '../../../../gen/resproxy/v1/job_pb.ts';
 import type { Clock } from '../../../kit/clock.ts';
@@ -124,14 +125,19 @@ export class GrpcDoor {
       this.#rules.set(definition.path, rule);
       this.#server.addService({ [definition.path]: definition }, { [definition.path]: handler });
     }
-    const { definition, implementation } = this.#health;
+    const { definition, implementation } = this.#health.service;
     for (const { path } of Object.values(definition)) this.#rules.set(path, 'open');
     this.#server.addService(definition, implementation);
     this.#addReflection();
   }
 
   #addReflection(): void {
-    const files = [file_resproxy_v1_job, file_resproxy_v1_agent, file_google_rpc_error_details];
+    const files = [
+      file_resproxy_v1_job,
+      file_resproxy_v1_agent,
+      file_google_rpc_error_details,
+      file_grpc_health_v1_health,
+    ];
     for (const { definition, implementation } of reflectionServices(files)) {
       for (const { path } of Object.values(definition)) this.#rules.set(path, { scope: undefined, isJob: false });
       this.#server.addService(definition, implementation);

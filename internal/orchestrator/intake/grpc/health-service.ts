@@ -1,38 +1,29 @@
 // grpc.health.v1 from the same checks as /readyz. It is open, so what strangers can hold is bounded; and a Watch ends
-// when the door closes, since a call that never ends would keep every drain waiting. The definition comes from
-// grpc-health-check; its own implementation keeps each name it is asked for, for ever.
+// when the door closes, since a call that never ends would keep every drain waiting.
+import { type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, status } from '@grpc/grpc-js';
 import {
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type ServiceDefinition,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
-import { service } from 'grpc-health-check';
+  type HealthCheckRequestSchema,
+  type HealthCheckResponse,
+  Health as HealthDescriptor,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from '../../../../gen/grpc/health/v1/health_pb.ts';
 import type { CancelTimer, Clock } from '../../../kit/clock.ts';
-
-export type ServingStatus = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+import { type Decoded, definitionOf, Undecodable } from './definition.ts';
+import type { ServiceOfLibrary } from './reflection.ts';
 
 export interface HealthSource {
   report(): { readonly healthy: boolean };
 }
 
-interface HealthRequest {
-  readonly service: string;
-}
-interface HealthResponse {
-  readonly status: ServingStatus;
-}
-type Watcher = ServerWritableStream<HealthRequest, HealthResponse>;
+type Request = Decoded<typeof HealthCheckRequestSchema>;
+type Watcher = ServerWritableStream<Request, HealthCheckResponse>;
 
 const pollMs = 1_000;
 /** Probes and load balancers need a few per client connection that they keep. */
 const maxWatchers = 1_000;
 
 export class HealthService {
-  readonly definition: ServiceDefinition = service as unknown as ServiceDefinition;
-  readonly implementation: UntypedServiceImplementation;
+  readonly service: ServiceOfLibrary;
   readonly #health: HealthSource;
   /** The empty name is the whole server. */
   readonly #services: ReadonlySet<string>;
@@ -46,11 +37,14 @@ export class HealthService {
     this.#health = health;
     this.#services = new Set(['', ...services]);
     this.#clock = clock;
-    this.implementation = {
-      Check: (call: ServerUnaryCall<HealthRequest, HealthResponse>, callback: sendUnaryData<HealthResponse>) =>
-        this.#check(call.request.service, callback),
-      Watch: (call: Watcher) => this.#watch(call),
-      List: (_call: unknown, callback: sendUnaryData<unknown>) => callback(null, { statuses: this.#list() }),
+    const { check, watch } = HealthDescriptor.method;
+    this.service = {
+      definition: { Check: definitionOf(check), Watch: definitionOf(watch) },
+      implementation: {
+        Check: (call: ServerUnaryCall<Request, HealthCheckResponse>, callback: sendUnaryData<HealthCheckResponse>) =>
+          this.#check(nameIn(call.request), callback),
+        Watch: (call: Watcher) => this.#watch(call),
+      },
     };
   }
 
@@ -65,19 +59,16 @@ export class HealthService {
     this.#watchers.clear();
   }
 
-  #statusOf(name: string): ServingStatus {
-    if (!this.#services.has(name)) return 'SERVICE_UNKNOWN';
-    return !this.#closed && this.#health.report().healthy ? 'SERVING' : 'NOT_SERVING';
+  #statusOf(name: string | undefined): ServingStatus {
+    if (name === undefined || !this.#services.has(name)) return ServingStatus.SERVICE_UNKNOWN;
+    return !this.#closed && this.#health.report().healthy ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
   }
 
-  #check(name: string, callback: sendUnaryData<HealthResponse>): void {
+  #check(name: string | undefined, callback: sendUnaryData<HealthCheckResponse>): void {
     const current = this.#statusOf(name);
-    if (current === 'SERVICE_UNKNOWN') callback({ code: status.NOT_FOUND, details: 'There is no such service.' });
-    else callback(null, { status: current });
-  }
-
-  #list(): Record<string, HealthResponse> {
-    return Object.fromEntries(Array.from(this.#services, (name) => [name, { status: this.#statusOf(name) }]));
+    if (current === ServingStatus.SERVICE_UNKNOWN)
+      callback({ code: status.NOT_FOUND, details: 'There is no such service.' });
+    else callback(null, response(current));
   }
 
   #watch(call: Watcher): void {
@@ -101,10 +92,19 @@ export class HealthService {
 
   /** A watcher that does not read hears nothing new until it does. */
   #tell(call: Watcher): void {
-    const current = this.#statusOf(call.request.service);
+    const current = this.#statusOf(nameIn(call.request));
     const known = this.#watchers.get(call);
     if (known === current || call.writableNeedDrain) return;
     this.#watchers.set(call, current);
-    call.write({ status: current });
+    call.write(response(current));
   }
+}
+
+/** Undefined for a request that does not decode. */
+function nameIn(request: Request): string | undefined {
+  return request instanceof Undecodable ? undefined : request.service;
+}
+
+function response(current: ServingStatus): HealthCheckResponse {
+  return { $typeName: 'grpc.health.v1.HealthCheckResponse', status: current };
 }
