@@ -20,7 +20,10 @@ export interface Program<C> {
   readonly build: (config: C, version: string) => App;
 }
 
-export const version: string = readVersion();
+/** Written into the agent's bundle by its build, where there is no package.json to read. */
+declare const RESPROXY_BUNDLED_VERSION: string | undefined;
+
+export const version: string = typeof RESPROXY_BUNDLED_VERSION === 'string' ? RESPROXY_BUNDLED_VERSION : readVersion();
 
 export async function runProgram<C>(program: Program<C>): Promise<void> {
   if (answeredByFlag(program)) return;

@@ -27,31 +27,45 @@ import { Program } from './process.ts';
 import { TempDir } from './temp.ts';
 import { tool } from './tools.ts';
 
-await using closing = new AsyncDisposableStack();
-const dir = await TempDir.make();
-closing.defer(() => dir.close());
-const agentNet = await network();
-const farNet = await network();
-joinNetworks();
-useNameServer();
+/** The two networks, and a folder for what their programs read. */
+interface Lab {
+  readonly dir: TempDir;
+  readonly agentNet: Network;
+  readonly farNet: Network;
+}
 
-const dns = await DnsServer.start(zone, '44.0.0.1');
-closing.defer(() => dns.close());
-await originIn(farNet);
-await originIn(agentNet);
-const cluster = await startCluster();
-await quiet();
-for (const row of [...refusedRows, ...redirectRows, rebindingRow, rebindingRow, ...allowedRows]) await tell(row);
-process.stdout.write(`${JSON.stringify({ msg: 'done' })}\n`);
+const closing = new AsyncDisposableStack();
+try {
+  await runRows();
+} finally {
+  await closing.disposeAsync();
+}
+
+async function runRows(): Promise<void> {
+  const dir = await TempDir.make();
+  closing.defer(() => dir.close());
+  const lab: Lab = { dir, agentNet: await network(), farNet: await network() };
+  joinNetworks(lab);
+  useNameServer(lab);
+  const dns = await DnsServer.start(zone, '44.0.0.1');
+  closing.defer(() => dns.close());
+  await originIn(lab.farNet);
+  await originIn(lab.agentNet);
+  const cluster = await startCluster(lab);
+  await quiet(lab);
+  const rows = [...refusedRows, ...redirectRows, rebindingRow, rebindingRow, ...allowedRows];
+  for (const row of rows) await tell(row, lab, cluster);
+  process.stdout.write(`${JSON.stringify({ msg: 'done' })}\n`);
+}
 
 /** Runs the row's job and writes what came of it. */
-async function tell({ name, url }: Row): Promise<void> {
+async function tell({ name, url }: Row, { agentNet, farNet }: Lab, cluster: Cluster): Promise<void> {
   const packetsBefore = agentNet.packetsSent();
-  const hitsBefore = farHits().length;
+  const hitsBefore = farHits(farNet).length;
   const { status, json } = await cluster.rest.runJob({ url, timeoutMs: 10_000 });
   const packetsAfter = agentNet.packetsSent();
   const sent = (link: string) => (packetsAfter.get(link) ?? 0) - (packetsBefore.get(link) ?? 0);
-  const reached = farHits().slice(hitsBefore);
+  const reached = farHits(farNet).slice(hitsBefore);
   const line = {
     msg: 'row',
     name,
@@ -63,7 +77,7 @@ async function tell({ name, url }: Row): Promise<void> {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-function joinNetworks(): void {
+function joinNetworks({ agentNet, farNet }: Lab): void {
   ip('link set lo up');
   ip(`link add name chan type veth peer name chan netns ${agentNet.pid}`);
   ip('address add 44.0.0.1/30 dev chan');
@@ -88,7 +102,7 @@ function addresses(net: Network, link: string, list: readonly string[]): void {
 }
 
 /** Only in this mount namespace. */
-function useNameServer(): void {
+function useNameServer({ dir }: Lab): void {
   const files = {
     '/etc/resolv.conf': 'nameserver 44.0.0.1\noptions timeout:2 attempts:1\n',
     '/etc/nsswitch.conf': 'hosts: files dns\n',
@@ -113,7 +127,7 @@ async function originIn({ prefix }: Network): Promise<void> {
   await origin.waitForLog('listening', ({ msg }) => msg === 'listening');
 }
 
-async function startCluster(): Promise<Cluster> {
+async function startCluster({ dir, agentNet }: Lab): Promise<Cluster> {
   const certificates = makeCertificates(dir.path, ['IP:44.0.0.1']);
   const started = await Cluster.start({
     env: {
@@ -133,7 +147,7 @@ async function startCluster(): Promise<Cluster> {
 }
 
 /** Resolves when the links have been silent for a while: joining a network makes them speak by themselves. */
-async function quiet(): Promise<void> {
+async function quiet({ agentNet }: Lab): Promise<void> {
   let silentMs = 0;
   let last = '';
   for (let waitedMs = 0; silentMs < 1_500 && waitedMs < 15_000; waitedMs += 100) {
@@ -145,7 +159,7 @@ async function quiet(): Promise<void> {
   }
 }
 
-function farHits(): readonly Hit[] {
+function farHits(farNet: Network): readonly Hit[] {
   const [command, ...args] = [...farNet.prefix, tool('curl'), '-s', 'http://127.0.0.1/_hits'];
   const hits = JSON.parse(execFileSync(command, args, { encoding: 'utf8' })) as readonly Hit[];
   return hits.filter(({ path }) => path !== '/_hits');

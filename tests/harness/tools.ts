@@ -10,6 +10,7 @@ const advice = {
   curl: 'install it with `apt-get install curl`',
   ip: 'install it with `apt-get install iproute2`',
   unshare: 'install it with `apt-get install util-linux`',
+  setpriv: 'install it with `apt-get install util-linux`',
   nsenter: 'install it with `apt-get install util-linux`',
   mount: 'install it with `apt-get install mount`',
 } as const;
