@@ -32,6 +32,8 @@ export const limits = {
   idlePingMs: 15_000,
   /** Idle pings spread over +-20 %, so that a pod's agents do not answer in step. */
   idlePingSpread: 0.2,
+  /** Pings in a row at the start, each after the answer to the one before: what is the round trip when nothing queues? */
+  firstPings: 3,
   busyDeadMs: 10_000,
   idleDeadMs: 40_000,
 

@@ -35,6 +35,7 @@ export class Liveness {
   #busySince = 0;
   #nonce = 0;
   #pingedAt: number | undefined;
+  #firstPings: number = limits.firstPings;
   #loopLagMs = 0;
   #bytesAtLastCheck = 0;
 
@@ -74,6 +75,7 @@ export class Liveness {
     const rttMs = this.#clock.now() - this.#pingedAt;
     this.#pingedAt = undefined;
     this.#rtt.sample(rttMs);
+    if (this.#firstPings > 0) this.#pingAgain();
     return rttMs;
   }
 
@@ -107,6 +109,12 @@ export class Liveness {
     this.#nonce = (this.#nonce + 1) >>> 0;
     this.#pingedAt = this.#clock.now();
     this.#watched.sendPing(this.#nonce);
+  }
+
+  /** A program that has just started answers its first ping late, and the minimum must not stay that long. */
+  #pingAgain(): void {
+    this.#firstPings--;
+    this.#ping();
   }
 
   #schedule(): void {
