@@ -321,8 +321,14 @@ export class AgentConnection implements WatchedConnection, LinkHost {
   // The ways on.
 
   #onTimeout(): void {
-    if (this.#state.name === 'greeting') this.close(closeCode.protocolError, 'no HELLO in time');
+    if (this.#state.name === 'greeting') this.#giveUp(closeCode.protocolError, 'no HELLO in time');
     else this.sayGoodbye();
+  }
+
+  /** Who says nothing is not waited for to say goodbye. */
+  #giveUp(code: number, reason: string): void {
+    this.#leave({ code, reason, local: true });
+    this.#mux.terminate(code, reason);
   }
 
   #endWhenDrained(): void {

@@ -1,8 +1,11 @@
 // Every number that only the pod's side of the agent channel needs, each with its unit and its reason.
 
 export const channelLimits = {
-  /** A TLS handshake, or the head of the upgrade: honest agents need a second, a slow loris all it can get. */
-  handshakeTimeoutMs: 5_000,
+  /**
+   * A TLS handshake, or the head of the upgrade from its first byte: honest agents need a second, a slow loris all it
+   * can get. With a slow first byte and the look for overdue heads it stays below 6 s.
+   */
+  handshakeTimeoutMs: 3_500,
   /** How often overdue heads are looked for. */
   overdueCheckMs: 500,
   /** An upgrade's head: a key, a subprotocol and what proxies add. */

@@ -82,16 +82,17 @@ function wasReset({ code, failure, local }: ResetEnd, answered: boolean, cause: 
   if (code === ResetCode.DEADLINE) return new AttemptFailure('DEADLINE_EXCEEDED', execution, { cause });
   if (code === ResetCode.CANCELLED && local) return new AttemptFailure('CANCELLED', execution, { cause });
   if (answered) return new AttemptFailure('RESPONSE_INCOMPLETE', 'POSSIBLE', { cause });
-  return resetBeforeAnswer(code, cause);
+  return resetBeforeAnswer(code, local, cause);
 }
 
 /** Whatever this version does not know of may have been sent. */
-function resetBeforeAnswer(code: ResetCode, cause: StreamError): AttemptFailure {
+function resetBeforeAnswer(code: ResetCode, local: boolean, cause: StreamError): AttemptFailure {
   switch (code) {
     case ResetCode.REFUSED:
       return new AttemptFailure('EXIT_BUSY', 'NOT_STARTED', { cause });
     case ResetCode.UNSUPPORTED:
-      return new AttemptFailure('INTERNAL', 'NOT_STARTED', { cause });
+      // The agent's word is about the OPEN; this end's is about what the agent said after it.
+      return new AttemptFailure('INTERNAL', local ? 'POSSIBLE' : 'NOT_STARTED', { cause });
     case ResetCode.SHUTDOWN:
       return new AttemptFailure('AGENT_LOST', 'POSSIBLE', { cause });
     default:
