@@ -32,7 +32,7 @@ const lameDuckMs = 5_000;
 export const settings = {
   RESPROXY_BIND: address('IP address of the listeners for callers and agents.'),
   RESPROXY_ADMIN_BIND: address('IP address of the admin listener.'),
-  RESPROXY_HTTP_PORT: port('Port of REST.', 8080),
+  RESPROXY_HTTP_PORT: port('Port of Connect, gRPC-Web and REST.', 8080),
   RESPROXY_GRPC_PORT: port('Port of native gRPC, reflection and health.', 9090),
   RESPROXY_AGENT_PORT: port('Port that agents dial, path /agent.', 8443),
   RESPROXY_ADMIN_PORT: port('Port of /livez, /readyz and /metrics.', 9464),
@@ -48,6 +48,11 @@ export const settings = {
     '',
   ),
   RESPROXY_TRUSTED_PROXIES: list('Networks (CIDR) whose X-Forwarded-For is believed.', parseRange, ''),
+  RESPROXY_CORS_ORIGINS: list(
+    'Origins (https://app.example.org) whose pages may call the HTTP port from a browser; * lets every page in.',
+    parseOrigin,
+    '',
+  ),
   RESPROXY_KEYS: text('Where agent keys come from: file:PATH.', {
     fallback: 'file:./.resproxy/agent-keys.json',
     pattern: /^file:.+$/,
@@ -111,6 +116,7 @@ export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
     agentTls,
     plaintext: values.RESPROXY_PLAINTEXT,
     trustedProxies: values.RESPROXY_TRUSTED_PROXIES,
+    corsOrigins: values.RESPROXY_CORS_ORIGINS,
     keysFile: values.RESPROXY_KEYS.slice('file:'.length),
     callersFile: values.RESPROXY_CALLERS === 'none' ? undefined : values.RESPROXY_CALLERS.slice('file:'.length),
     podId: values.RESPROXY_POD_ID,
@@ -151,6 +157,12 @@ function parseDoor(item: string): Door {
   const door = doors.find((name) => name === item);
   if (!door) throw new Error(`must be one of ${doors.join(', ')}`);
   return door;
+}
+
+/** As browsers write it, so that it can be compared as it is. */
+function parseOrigin(item: string): string {
+  if (item === '*' || (/^https?:[^*]+$/.test(item) && URL.canParse(item) && new URL(item).origin === item)) return item;
+  throw new Error('must be an origin such as https://app.example.org, without a path, or *');
 }
 
 function podName(): string {

@@ -24,8 +24,8 @@ import { type Authenticator, BearerAuthenticator, OpenAuthenticator } from './in
 import { CallersFile } from './intake/auth/callers-file.ts';
 import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
+import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
-import { RestDoor } from './intake/rest/rest-door.ts';
 import { FileKeys } from './keys/file-keys.ts';
 import { Keyring } from './keys/keyring.ts';
 import { FleetView } from './registry/fleet-view.ts';
@@ -51,6 +51,8 @@ export interface OrchestratorConfig {
   /** Doors that may be plain off loopback. */
   readonly plaintext: readonly Door[];
   readonly trustedProxies: readonly AddressRange[];
+  /** Whose pages may call the HTTP door from a browser. */
+  readonly corsOrigins: readonly string[];
   readonly keysFile: string;
   /** Undefined: everybody is let in. */
   readonly callersFile: string | undefined;
@@ -83,7 +85,7 @@ export class OrchestratorApp implements App {
   readonly #agents: AgentService;
   readonly #agentDoor: AgentListener;
   readonly #grpcDoor: GrpcDoor;
-  readonly #restDoor: RestDoor;
+  readonly #httpDoor: HttpDoor;
   readonly #admin: AdminServer;
 
   constructor(config: OrchestratorConfig) {
@@ -157,7 +159,7 @@ export class OrchestratorApp implements App {
     const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
     const shared = { tls, gate, jobs, agents, health, clock, wheel, newRequestId: randomUUID, log };
     this.#grpcDoor = new GrpcDoor({ ...door('grpc'), ...shared });
-    this.#restDoor = new RestDoor({ ...door('http'), ...shared });
+    this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
     // Platform engineers.
     this.#admin = new AdminServer({ host: config.adminBind, port: config.ports.admin, health, metrics: this.#metrics });
@@ -172,7 +174,7 @@ export class OrchestratorApp implements App {
     this.#listening('admin', await this.#admin.listen());
     this.#listening('agent', await this.#agentDoor.start());
     this.#listening('grpc', await this.#grpcDoor.start());
-    this.#listening('http', await this.#restDoor.start());
+    this.#listening('http', await this.#httpDoor.start());
     this.#starting.well();
     this.#log.info({ podId: this.#config.podId }, 'ready');
   }
@@ -188,12 +190,12 @@ export class OrchestratorApp implements App {
     const { lameDuckMs, shutdownGraceMs: graceMs, drainSpreadMs: spreadMs } = this.#config;
     this.#starting.unwell('the pod is shutting down');
     this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
-    this.#restDoor.leave();
+    this.#httpDoor.leave();
     this.#agents.endWatches();
     await sleep(this.#clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
-    await Promise.all([this.#grpcDoor.stop(graceMs), this.#restDoor.stop(graceMs)]);
+    await Promise.all([this.#grpcDoor.stop(graceMs), this.#httpDoor.stop(graceMs)]);
     this.#admission.drain();
     await this.#dispatcher.drain();
     this.#connections.endJobs();

@@ -4,8 +4,10 @@ import { connect } from 'node:tls';
 import { expect } from '@jest/globals';
 import { Agent, request } from 'undici';
 import { AgentService } from '../../gen/resproxy/v1/agent_pb.ts';
+import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
 import { type Certificates, makeCertificates } from '../harness/certificates.ts';
 import { Cluster } from '../harness/cluster.ts';
+import { connectClient, protocols } from '../harness/connect-caller.ts';
 import { GrpcCaller } from '../harness/grpc-caller.ts';
 import { Origin } from '../harness/origin.ts';
 import { shared, story } from '../harness/story.ts';
@@ -68,8 +70,13 @@ function serialAt(port: number): Promise<string> {
   });
 }
 
-story('an agent over wss and callers over gRPC and REST with TLS get their answers', async () => {
+story('an agent over wss and callers by every protocol with TLS get their answers', async () => {
   const { cluster, origin, first } = lab();
+  const { ports, token } = cluster;
+  for (const protocol of protocols) {
+    const { runJob } = connectClient(JobService, { port: ports.http, token, protocol, ca: first.ca });
+    expect((await runJob({ request: { url: origin.url('/bytes/9') } })).response?.statusCode).toBe(200);
+  }
   expect(await cluster.agentIds()).toEqual(['home-1/default']);
   expect(await jobByRest(origin.url('/bytes/9'), first.ca)).toBe(200);
 });

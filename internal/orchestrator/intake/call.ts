@@ -2,7 +2,7 @@
 // protocol that was, but for the name that metrics count by.
 import type { Caller, Scope } from './auth/caller.ts';
 
-export type Door = 'grpc' | 'rest';
+export type Door = 'grpc' | 'grpc-web' | 'connect' | 'rest';
 
 export interface CallContext {
   readonly door: Door;

@@ -1,4 +1,4 @@
-// Both doors on real sockets with everything behind them faked: what the tests of the doors share.
+// Every door on real sockets with everything behind them faked: what the tests of the doors share.
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
@@ -30,9 +30,10 @@ import { allScopes, type Caller, freshLoad, unlimited } from './auth/caller.ts';
 import { Gate } from './gate.ts';
 import { definitionOf } from './grpc/definition.ts';
 import { GrpcDoor, type GrpcDoorLimits } from './grpc/grpc-door.ts';
+import { HttpDoor } from './http/http-door.ts';
+import type { HttpLimits } from './http/http-server.ts';
 import type { JobObserver } from './job-observer.ts';
 import { JobService } from './job-service.ts';
-import { RestDoor, type RestDoorLimits } from './rest/rest-door.ts';
 
 export const token = 'the-token';
 
@@ -145,7 +146,8 @@ export interface DoorsOptions {
   readonly caller?: Partial<Caller>;
   readonly tls?: TlsFiles;
   readonly grpcLimits?: Partial<GrpcDoorLimits>;
-  readonly restLimits?: Partial<RestDoorLimits>;
+  readonly httpLimits?: Partial<HttpLimits>;
+  readonly corsOrigins?: readonly string[];
   readonly maxInFlight?: number;
 }
 
@@ -190,9 +192,13 @@ export async function openDoors(options: DoorsOptions = {}) {
     log: pino({ level: 'silent' }),
   };
   const grpc = new GrpcDoor({ ...shared, limits: options.grpcLimits ?? {} });
-  const rest = new RestDoor({ ...shared, limits: options.restLimits ?? {} });
+  const http = new HttpDoor({
+    ...shared,
+    corsOrigins: options.corsOrigins ?? [],
+    limits: options.httpLimits ?? {},
+  });
   const grpcPort = (await grpc.start()).port;
-  const restPort = (await rest.start()).port;
+  const httpPort = (await http.start()).port;
   return {
     runner,
     fleet,
@@ -201,12 +207,12 @@ export async function openDoors(options: DoorsOptions = {}) {
     caller,
     admission,
     grpc,
-    rest,
+    http,
     grpcPort,
-    restPort,
-    restUrl: `${options.tls ? 'https' : 'http'}://127.0.0.1:${restPort}`,
+    httpPort,
+    httpUrl: `${options.tls ? 'https' : 'http'}://127.0.0.1:${httpPort}`,
     close: async () => {
-      await Promise.all([grpc.stop(0), rest.stop(0)]);
+      await Promise.all([grpc.stop(0), http.stop(0)]);
     },
   };
 }

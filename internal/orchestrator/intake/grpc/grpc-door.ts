@@ -1,12 +1,15 @@
 // The native gRPC door: the services, health and reflection on grpc-js, behind our own listener. It drains by GOAWAY:
 // calls that run are finished, calls that come after it are for another pod.
 import type { AddressInfo } from 'node:net';
+import type { DescMessage, DescMethod } from '@bufbuild/protobuf';
 import {
+  logVerbosity,
   Server,
   ServerCredentials,
   ServerInterceptingCall,
   type ServerInterceptor,
   type ServerOptions,
+  setLogVerbosity,
 } from '@grpc/grpc-js';
 import { file_google_rpc_error_details } from '../../../../gen/google/rpc/error_details_pb.ts';
 import { file_grpc_health_v1_health } from '../../../../gen/grpc/health/v1/health_pb.ts';
@@ -22,13 +25,16 @@ import { logDefect } from '../as-failure.ts';
 import type { CallRule } from '../call.ts';
 import type { Gate } from '../gate.ts';
 import type { JobService } from '../job-service.ts';
+import { mountMethods } from '../methods.ts';
 import { bounds } from '../validate/bounds.ts';
 import { encodeRunJobResponse, encodeStreamJobResponse } from './fast-response.ts';
+import { expectFirstCall } from './first-call.ts';
 import { GuardedCall, type GuardOptions } from './guarded-call.ts';
 import { HealthService, type HealthSource } from './health-service.ts';
 import { Http2Listener } from './http2-listener.ts';
+import { onlyLiveStreams } from './live-streams.ts';
 import { reflectionServices } from './reflection.ts';
-import { type GrpcRoute, type OnFailure, streamRoute, unaryRoute } from './route.ts';
+import { type GrpcRoute, type OnFailure, type RouteOptions, streamRoute, unaryRoute } from './route.ts';
 
 export interface GrpcDoorOptions {
   readonly host: string;
@@ -54,11 +60,18 @@ export interface GrpcDoorLimits {
   readonly maxConnections: number;
   /** For the TLS handshake, and again for the first bytes of HTTP/2. */
   readonly handshakeTimeoutMs: number;
+  /** From there to the first call; all three together stay below 6 s. */
+  readonly firstCallTimeoutMs: number;
   /** From the head of a call to the end of its request. */
   readonly requestTimeoutMs: number;
 }
 
-const defaultLimits: GrpcDoorLimits = { maxConnections: 4096, handshakeTimeoutMs: 2_500, requestTimeoutMs: 60_000 };
+const defaultLimits: GrpcDoorLimits = {
+  maxConnections: 4096,
+  handshakeTimeoutMs: 2_000,
+  firstCallTimeoutMs: 1_800,
+  requestTimeoutMs: 60_000,
+};
 
 /** A connection without calls is asked after every 30 s, and is closed in peace after 10 min. */
 const serverOptions: ServerOptions = {
@@ -88,6 +101,8 @@ export class GrpcDoor {
     this.#health = new HealthService(options.health, [JobDescriptor.typeName, AgentDescriptor.typeName], options.clock);
     this.#addServices();
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    onlyLiveStreams(this.#server);
+    expectFirstCall(this.#server, options.clock, limits.firstCallTimeoutMs);
     this.#listener = new Http2Listener({
       ...limits,
       host: options.host,
@@ -103,6 +118,8 @@ export class GrpcDoor {
     const { host, tls, allowPlaintext } = this.#options;
     if (!tls && !allowPlaintext && !isLoopback(host))
       throw new Error(`gRPC would listen on ${host} without TLS: give a certificate, or allow plaintext by name`);
+    // It writes headers that it cannot read to the log, tokens among them.
+    setLogVerbosity(logVerbosity.NONE);
     return this.#listener.start();
   }
 
@@ -155,22 +172,25 @@ export class GrpcDoor {
   }
 }
 
+/** Shorter ways to the bytes of the messages that jobs are made of. */
+const encoders = new Map<DescMethod, (response: never) => Uint8Array>([
+  [JobDescriptor.method.runJob, encodeRunJobResponse],
+  [JobDescriptor.method.streamJob, encodeStreamJobResponse],
+]);
+
 function routes({ jobs, agents, log }: GrpcDoorOptions): GrpcRoute[] {
   const onFailure: OnFailure = (failure, { requestId }) => logDefect(log, failure, requestId);
-  const run = { rule: { scope: 'jobs:run', isJob: true }, onFailure } as const;
-  const read = { rule: { scope: 'agents:read', isJob: false }, onFailure } as const;
-  const act = { rule: { scope: 'agents:admin', isJob: false }, onFailure } as const;
-  const { method: job } = JobDescriptor;
-  const { method: agent } = AgentDescriptor;
-  const runJob = { ...run, encodeResponse: encodeRunJobResponse };
-  const streamJob = { ...run, encodeResponse: encodeStreamJobResponse };
-  return [
-    unaryRoute(job.runJob, runJob, (request, context) => jobs.runJob(request, context)),
-    streamRoute(job.streamJob, streamJob, (request, context) => jobs.streamJob(request, context)),
-    unaryRoute(agent.listAgents, read, (request, context) => agents.listAgents(request, context)),
-    unaryRoute(agent.getAgent, read, (request, context) => agents.getAgent(request, context)),
-    streamRoute(agent.watchAgents, read, (request, context) => agents.watchAgents(request, context)),
-    unaryRoute(agent.drainAgent, act, (request, context) => agents.drainAgent(request, context)),
-    unaryRoute(agent.disconnectAgent, act, (request, context) => agents.disconnectAgent(request, context)),
-  ];
+  const mounted: GrpcRoute[] = [];
+  const options = <O extends DescMessage>(method: DescMethod & { readonly output: O }, rule: CallRule) => {
+    const encodeResponse = encoders.get(method) as RouteOptions<O>['encodeResponse'];
+    return { rule, onFailure, ...(encodeResponse ? { encodeResponse } : {}) };
+  };
+  mountMethods(
+    { jobs, agents },
+    {
+      unary: (method, rule, run) => mounted.push(unaryRoute(method, options(method, rule), run)),
+      stream: (method, rule, run) => mounted.push(streamRoute(method, options(method, rule), run)),
+    },
+  );
+  return mounted;
 }

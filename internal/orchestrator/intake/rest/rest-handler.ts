@@ -1,12 +1,12 @@
-// One REST request from its head to its answer. It knows nothing of listeners, so that another handler can share the
-// port with it.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+// One REST request from its head to its answer. It knows nothing of listeners, and shares the port with Connect.
+import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../kit/clock.ts';
 import type { Logger } from '../../../kit/log.ts';
-import { type AddressRange, clientAddress } from '../../channel/client-address.ts';
+import type { AddressRange } from '../../channel/client-address.ts';
 import { asFailure, logDefect } from '../as-failure.ts';
 import { type CallContext, checkedRequestId, checkedTraceparent } from '../call.ts';
 import type { Gate } from '../gate.ts';
+import { callerAddress, type Exchange, type HttpHandler, headerOf, onceOver, targetOf } from '../http/exchange.ts';
 import { HttpFault } from './http-fault.ts';
 import { problem } from './problem.ts';
 import { type Reply, send } from './reply.ts';
@@ -23,39 +23,31 @@ export interface RestHandlerOptions extends RestServices {
 
 type Guarded = Extract<Route, { kind: 'guarded' }>;
 
-export class RestHandler {
+export class RestHandler implements HttpHandler {
   readonly #options: RestHandlerOptions;
   readonly #routes: Routes;
-  #lastOfConnection = false;
 
   constructor(options: RestHandlerOptions) {
     this.#options = options;
     this.#routes = restRoutes(options);
   }
 
-  /** From now on every answer ends its connection. */
-  leave(): void {
-    this.#lastOfConnection = true;
-  }
-
-  async handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
+  async handle(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
     const { clock, newRequestId, writeTimeoutMs } = this.#options;
-    const requestId = checkedRequestId(single(request, 'x-request-id')) ?? newRequestId();
-    const reply = await this.#answer(request, response, expectsContinue, requestId);
-    send(request, response, reply, { clock, requestId, lastOfConnection: this.#lastOfConnection, writeTimeoutMs });
+    const requestId = checkedRequestId(headerOf(request, 'x-request-id')) ?? newRequestId();
+    const reply = await this.#answer(exchange, requestId);
+    send(request, response, reply, { clock, requestId, writeTimeoutMs });
   }
 
-  async #answer(
-    request: IncomingMessage,
-    response: ServerResponse,
-    expectsContinue: boolean,
-    requestId: string,
-  ): Promise<Reply> {
-    const { path, query } = target(request);
+  async #answer(exchange: Exchange, requestId: string): Promise<Reply> {
+    const { request, response, expectsContinue } = exchange;
+    const { path, query } = targetOf(request);
     try {
       const route = findRoute(this.#routes, path, request.method ?? '');
       if (route.kind === 'open') return route.answer();
-      return await this.#guarded(route, { request, response, query, expectsContinue }, requestId);
+      const call = { request, response, expectsContinue, query: new URLSearchParams(query) };
+      return await this.#guarded(route, call, requestId);
     } catch (error) {
       const about = { requestId, isJob: path === '/jobs' };
       if (error instanceof HttpFault) return problem(error.failure, about, error);
@@ -68,8 +60,7 @@ export class RestHandler {
   async #guarded(route: Guarded, call: RestCall, requestId: string): Promise<Reply> {
     const { gate, trustedProxies } = this.#options;
     const { request, response } = call;
-    const address = () =>
-      clientAddress(request.socket.remoteAddress, single(request, 'x-forwarded-for'), trustedProxies);
+    const address = () => callerAddress(request, trustedProxies);
     const { authorization } = request.headers;
     const caller = gate.enter({ door: 'rest', authorization, address }, route.rule);
     try {
@@ -79,7 +70,7 @@ export class RestHandler {
         requestId,
         deadlineMs: undefined,
         signal: goneSignal(response),
-        traceparent: checkedTraceparent(single(request, 'traceparent')),
+        traceparent: checkedTraceparent(headerOf(request, 'traceparent')),
       };
       return await route.answer(call, context);
     } finally {
@@ -91,20 +82,8 @@ export class RestHandler {
 /** Aborts when the connection ends before the answer did. */
 function goneSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) controller.abort();
+  onceOver(response, (answered) => {
+    if (!answered) controller.abort();
   });
   return controller.signal;
-}
-
-function target({ url = '' }: IncomingMessage): { path: string; query: URLSearchParams } {
-  const at = url.indexOf('?');
-  return at === -1
-    ? { path: url, query: new URLSearchParams() }
-    : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
-}
-
-function single({ headers }: IncomingMessage, name: string): string | undefined {
-  const value = headers[name];
-  return typeof value === 'string' ? value : undefined;
 }

@@ -1,9 +1,9 @@
 // What the REST door offers: path, method, what a call needs, and how it is answered.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { JobFailure } from '../../failure/failures.ts';
-import type { AgentService } from '../agent-service.ts';
 import type { CallContext, CallRule } from '../call.ts';
+import type { Exchange } from '../http/exchange.ts';
 import type { JobService } from '../job-service.ts';
+import type { Services } from '../methods.ts';
 import { invalid } from '../validate/faults.ts';
 import { toAgentList, toListRequest } from './agents-json.ts';
 import { checkBodyHead, readJson } from './body.ts';
@@ -16,19 +16,13 @@ export interface HealthSource {
   report(): { readonly healthy: boolean; readonly checks: Readonly<Record<string, string>> };
 }
 
-export interface RestServices {
-  readonly jobs: JobService;
-  readonly agents: AgentService;
+export interface RestServices extends Services {
   readonly health: HealthSource;
 }
 
 /** One request of a caller that was let in. */
-export interface RestCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+export interface RestCall extends Exchange {
   readonly query: URLSearchParams;
-  /** The caller waits for a sign before it sends the body. */
-  readonly expectsContinue: boolean;
 }
 
 export type Route =

@@ -1,14 +1,6 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { connect as connectTls } from 'node:tls';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { systemClock } from '../../../kit/clock.ts';
-import { selfSigned } from '../../../kit/self-signed.ts';
-import { TlsFiles } from '../../../kit/tls-files.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import { agentRecord, answer, type Doors, type DoorsOptions, exitUsed, openDoors, token } from '../fixture.ts';
 
@@ -38,7 +30,7 @@ async function call(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
-  const response = await fetch(doors.restUrl + path, {
+  const response = await fetch(doors.httpUrl + path, {
     method,
     headers: {
       authorization: `Bearer ${token}`,
@@ -135,7 +127,7 @@ describe('POST /jobs?sync=true', () => {
     };
     await run(doors, { url });
     const leaving = new AbortController();
-    const job = fetch(`${doors.restUrl}/jobs?sync=true`, {
+    const job = fetch(`${doors.httpUrl}/jobs?sync=true`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ url }),
@@ -198,7 +190,7 @@ describe('what is no job', () => {
   test('text that is no UTF-8', async () => {
     const doors = await open();
     const bytes = Buffer.concat([Buffer.from('{"url":"'), Buffer.from([0xff]), Buffer.from('"}')]);
-    const response = await fetch(`${doors.restUrl}/jobs?sync=true`, {
+    const response = await fetch(`${doors.httpUrl}/jobs?sync=true`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: new Blob([bytes]),
@@ -240,7 +232,7 @@ describe('what is no job', () => {
 
   /** Sends so many MiB without waiting for an answer, and then does not end the request. */
   async function upload(doors: Doors, headers: Record<string, string>, mebibytes: number): Promise<IncomingMessage> {
-    const request = httpRequest(`${doors.restUrl}/jobs?sync=true`, {
+    const request = httpRequest(`${doors.httpUrl}/jobs?sync=true`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
     });
@@ -255,7 +247,7 @@ describe('what is no job', () => {
   test('a caller that asks first is told before it sends its body', async () => {
     const doors = await open();
     const ask = (authorization: string) => {
-      const request = httpRequest(`${doors.restUrl}/jobs?sync=true`, {
+      const request = httpRequest(`${doors.httpUrl}/jobs?sync=true`, {
         method: 'POST',
         headers: { authorization, 'content-type': 'application/json', expect: '100-continue' },
       });
@@ -282,7 +274,7 @@ describe('who is let in', () => {
     expect(wrong.json.message).not.toContain('Job failed');
     expect((await call(doors, 'GET', '/agents')).status).toBe(200);
     expect((await run(doors, { url })).json).toMatchObject({ status: 403, code: 'SCOPE_DENIED' });
-    expect((await fetch(`${doors.restUrl}/health`)).status).toBe(200);
+    expect((await fetch(`${doors.httpUrl}/health`)).status).toBe(200);
   });
 
   test('a caller over its limits is told how long to wait', async () => {
@@ -376,107 +368,5 @@ describe('GET /agents and GET /health', () => {
     const ill = await call(doors, 'GET', '/health');
     expect(ill.status).toBe(503);
     expect(ill.json).toEqual({ status: 'unhealthy', checks: { pod: 'ill' } });
-  });
-});
-
-describe('the listener', () => {
-  const quick = { headTimeoutMs: 40, requestTimeoutMs: 80, overdueCheckMs: 10 };
-
-  test.each([
-    ['nothing', ''],
-    ['half a head', 'POST /jobs HT'],
-    [
-      'half a body',
-      `POST /jobs?sync=true HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`,
-    ],
-  ])('cuts who sends %s and no more', async (_name, bytes) => {
-    const doors = await open({ restLimits: quick });
-    const socket = connect(doors.restPort, '127.0.0.1').on('error', () => {});
-    cleanups.push(() => socket.destroy());
-    socket.write(bytes);
-    await once(socket.resume(), 'close');
-    while (doors.admission.inFlight > 0) await new Promise(setImmediate);
-  });
-
-  test('gives up on who does not read its answer', async () => {
-    const doors = await open({ restLimits: { writeTimeoutMs: 50 } });
-    doors.runner.onRun = async () => ({ ...answer, body: Buffer.alloc(16 * 1024 * 1024) });
-    const socket = connect(doors.restPort, '127.0.0.1').on('error', () => {});
-    cleanups.push(() => socket.destroy());
-    const body = JSON.stringify({ url });
-    socket.pause();
-    socket.write(
-      `POST /jobs?sync=true HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
-    while (doors.told.finishedJobs.length === 0) await new Promise(setImmediate);
-    // With this connection still open the door would wait out its grace.
-    await doors.rest.stop(60_000);
-  });
-
-  test('does not listen plain off loopback', async () => {
-    await expect(openDoors({ host: '0.0.0.0' })).rejects.toThrow('without TLS');
-  });
-
-  test('serves TLS, and takes a renewed certificate without a restart', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'door-'));
-    cleanups.push(() => rm(dir, { recursive: true }));
-    const [certPath, keyPath] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
-    const renew = async (name: string) => {
-      const { cert, key } = selfSigned(name);
-      await Promise.all([writeFile(certPath, cert), writeFile(keyPath, key)]);
-    };
-    await renew('first');
-    const tls = new TlsFiles({ certPath, keyPath, clock: systemClock, onFault: () => {} });
-    await tls.start();
-    cleanups.push(() => tls.stop());
-    const doors = await open({ tls });
-    const shown = async () => {
-      const socket = connectTls({ port: doors.restPort, host: '127.0.0.1', rejectUnauthorized: false });
-      cleanups.push(() => socket.destroy());
-      await once(socket, 'secureConnect');
-      return socket.getPeerCertificate().subject.CN;
-    };
-    expect(await shown()).toBe('first');
-    await renew('second');
-    // A change is taken once it has stood still for one poll.
-    await tls.poll();
-    await tls.poll();
-    expect(await shown()).toBe('second');
-  });
-
-  test('a pod that leaves ends each connection with its answer, and lets the calls finish that run', async () => {
-    const doors = await open();
-    const agent = new Agent({ keepAlive: true });
-    cleanups.push(() => agent.destroy());
-    const health = async () => {
-      const request = httpRequest(`${doors.restUrl}/health`, { agent }).end();
-      const [response] = (await once(request, 'response')) as [IncomingMessage];
-      await once(response.resume(), 'end');
-      return response.headers.connection;
-    };
-    expect(await health()).toBe('keep-alive');
-    doors.rest.leave();
-    expect(await health()).toBe('close');
-    const release = Promise.withResolvers<void>();
-    doors.runner.onRun = async () => {
-      await release.promise;
-      return answer;
-    };
-    const running = run(doors, { url });
-    while (doors.runner.jobs.length === 0) await new Promise(setImmediate);
-    const stopped = doors.rest.stop(60_000);
-    release.resolve();
-    expect((await running).status).toBe(200);
-    await stopped;
-  });
-
-  test('a drain breaks off what outlives the grace', async () => {
-    const doors = await open();
-    doors.runner.onRun = () => new Promise(() => {});
-    const running = run(doors, { url });
-    const broken = expect(running).rejects.toThrow();
-    while (doors.runner.jobs.length === 0) await new Promise(setImmediate);
-    await doors.rest.stop(20);
-    await broken;
   });
 });

@@ -1,0 +1,16 @@
+// Whoever speaks HTTP/2 and then says nothing would hold a connection until it counts as idle, ten minutes later. The
+// first call has to come soon; a client that only connected in advance is told GOAWAY, and dials again when it has one.
+import type { Server } from '@grpc/grpc-js';
+import type { Clock } from '../../../kit/clock.ts';
+import { http2ServersOf } from './live-streams.ts';
+
+/** After an injector was made. */
+export function expectFirstCall(server: Server, clock: Clock, timeoutMs: number): void {
+  for (const http2Server of http2ServersOf(server)) {
+    http2Server.on('session', (session) => {
+      const cancel = clock.after(timeoutMs, () => session.close());
+      session.once('stream', cancel);
+      session.once('close', cancel);
+    });
+  }
+}
