@@ -1,4 +1,6 @@
-// Closed-loop load: a fixed number of jobs with a fixed number in flight, through either door.
+// Load through either door. Closed loop: a fixed number of jobs with a fixed number in flight. Open loop: jobs at times that
+// were fixed beforehand, whatever became of those before.
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { JobService } from '../gen/resproxy/v1/job_pb.ts';
 import { GrpcCaller } from '../tests/harness/grpc-caller.ts';
@@ -28,20 +30,27 @@ export function caller(door: Door, doors: Doors, url: string, inFlight: number):
   return door === 'grpc' ? grpcCaller(doors, url) : restCaller(doors, url, inFlight);
 }
 
-/** Milliseconds of every job, in the order of their ends. */
-export async function load(run: () => Promise<void>, jobs: number, inFlight: number): Promise<number[]> {
-  const latencies: number[] = [];
+export async function load(run: () => Promise<void>, jobs: number, inFlight: number): Promise<void> {
   let started = 0;
   const worker = async () => {
-    while (started < jobs) {
-      started++;
-      const begin = performance.now();
-      await run();
-      latencies.push(performance.now() - begin);
-    }
+    while (started++ < jobs) await run();
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
-  return latencies;
+}
+
+/** Milliseconds from the time at which each job was due, so that a stall counts for every job that it held up. */
+export async function openLoad(run: () => Promise<void>, jobs: number, perSecond: number): Promise<number[]> {
+  const begin = performance.now();
+  const dueAt = (job: number) => begin + (job * 1000) / perSecond;
+  const latencies: Promise<number>[] = [];
+  for (let job = 0; job < jobs; job++) {
+    const waitMs = dueAt(job) - performance.now();
+    // A timer is a millisecond late; what is due sooner than that is waited for turn by turn.
+    if (waitMs > 2) await pause(waitMs - 1.5);
+    while (performance.now() < dueAt(job)) await turn();
+    latencies.push(run().then(() => performance.now() - dueAt(job)));
+  }
+  return Promise.all(latencies);
 }
 
 function grpcCaller({ grpcPort, token }: Doors, url: string): Caller {

@@ -1,8 +1,21 @@
 // npm run bench [-- NAME]: runs the named benchmark, or all of them. The last line is one JSON object with every figure.
 import { arch, cpus, platform } from 'node:os';
+import { benchBulk } from './bulk.ts';
+import { benchFair } from './fair.ts';
+import { benchIdle } from './idle.ts';
 import { benchJob } from './job.ts';
+import type { Say } from './lab.ts';
+import { benchPick } from './pick.ts';
+import { benchWire } from './wire.ts';
 
-const benches: Readonly<Record<string, (say: (line: string) => void) => Promise<unknown>>> = { job: benchJob };
+const benches: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
+  job: benchJob,
+  wire: benchWire,
+  bulk: benchBulk,
+  fair: benchFair,
+  idle: benchIdle,
+  pick: benchPick,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benches));

@@ -1,5 +1,5 @@
 // One direction of a faulty line: a delay line that keeps order. Bytes leave when the line's rate has let them through
-// and the latency has passed; the queue is bounded, so that the sender feels the line as it would a real one.
+// and the latency has passed; the queue before the rate is bounded, so that the sender feels the line as it would a real one.
 import type { Socket } from 'node:net';
 
 export interface Shape {
@@ -15,8 +15,10 @@ interface Parcel {
   readonly bytes: Buffer | undefined;
 }
 
-/** Above this the sender is not read: about what a home router holds. */
+/** What waits before the narrow part of the line; above it the sender is not read. About what a home router holds. */
 const maxQueuedBytes = 256 * 1024;
+/** What a long line without a rate may have under way. */
+const maxFlightBytes = 8 * 1024 * 1024;
 
 export class Pipe {
   readonly #from: Socket;
@@ -72,8 +74,14 @@ export class Pipe {
       this.#queue.push({ dueMs: this.#arrival(slice.length), bytes: slice });
       this.#queuedBytes += slice.length;
     }
-    if (this.#queuedBytes > maxQueuedBytes) this.#from.pause();
+    if (this.#queuedBytes > this.#flightBytes + maxQueuedBytes) this.#from.pause();
     this.#deliver();
+  }
+
+  /** What a full line has under way: it is past the narrow part, and no queue. */
+  get #flightBytes(): number {
+    const { latencyMs, bytesPerSecond } = this.#shape;
+    return latencyMs === 0 ? 0 : Math.min((latencyMs / 1000) * bytesPerSecond, maxFlightBytes);
   }
 
   #arrival(bytes: number): number {
@@ -95,7 +103,7 @@ export class Pipe {
       this.#queue.shift();
       this.#hand(first.bytes);
     }
-    if (!this.#lost && this.#queuedBytes <= maxQueuedBytes / 2) this.#from.resume();
+    if (!this.#lost && this.#queuedBytes <= this.#flightBytes + maxQueuedBytes / 2) this.#from.resume();
   }
 
   #hand(bytes: Buffer | undefined): void {
