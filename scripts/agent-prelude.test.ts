@@ -3,22 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import { prelude } from './agent-prelude.ts';
+import { checkOn } from './pretend-node.ts';
 
 const requireNode = await readFile(new URL('./require-node.cjs', import.meta.url), 'utf8');
-
-/** What a check says and the status it exits with, on a Node of that version. */
-function checkOn(script: string, node: string): { said: string; status: number | undefined } {
-  let said = '';
-  let status: number | undefined;
-  const process = {
-    versions: { node },
-    version: `v${node}`,
-    stderr: { write: (text: string) => (said += text) },
-    exit: (code: number) => (status = code),
-  };
-  runInNewContext(script, { process });
-  return { said, status };
-}
 
 describe('the prelude of the bundled agent', () => {
   test.each(['18.20.4', '20.20.2', '22.18.0'])('sends Node %s away with one sentence', (node) => {
