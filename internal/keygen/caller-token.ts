@@ -1,9 +1,8 @@
 // Makes a token for a caller: the token goes to whoever asked, its digest into the callers file, and the token itself
-// is kept nowhere. A draft beside the file takes the file's name at the end, so that no reader sees half of it.
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+// is kept nowhere.
 import { z } from 'zod';
 import { digestOf } from '../kit/digest.ts';
+import { rewriteFile } from '../kit/rewrite-file.ts';
 import type { RandomBytes } from '../orchestrator/keys/key-format.ts';
 
 export const scopes = ['jobs:run', 'jobs:read', 'agents:read', 'agents:admin'] as const;
@@ -29,36 +28,16 @@ export async function makeCallerToken(path: string, caller: CallerInput, randomB
     throw new Error(checked.error.issues.map(({ path, message }) => `${path[0]?.toString()} ${message}`).join('\n'));
   }
   const token = `rpc_${Buffer.from(randomBytes(tokenBytes)).toString('base64url')}`;
-  await append(path, { ...checked.data, digest: digestOf(token) });
+  const entry = { ...checked.data, digest: digestOf(token) };
+  await rewriteFile(path, (text = '{}') => withCaller(text, entry, path));
   return token;
 }
 
-async function append(path: string, entry: CallerInput & { readonly digest: string }): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.new`;
-  const file = await open(draft, 'wx', 0o600);
-  try {
-    const content = parse(await readIfThere(path), path);
-    if (content.callers.some(({ name }) => name === entry.name)) throw new Error(`${path}: has a caller ${entry.name}`);
-    content.callers.push(entry);
-    await file.writeFile(`${JSON.stringify(content, undefined, 2)}\n`);
-    await file.sync();
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  } finally {
-    await file.close();
-  }
-}
-
-async function readIfThere(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '{}';
-    throw error;
-  }
+function withCaller(text: string, entry: CallerInput & { readonly digest: string }, path: string): string {
+  const content = parse(text, path);
+  if (content.callers.some(({ name }) => name === entry.name)) throw new Error(`${path}: has a caller ${entry.name}`);
+  content.callers.push(entry);
+  return `${JSON.stringify(content, undefined, 2)}\n`;
 }
 
 /** The parser's own message may quote the file. */
