@@ -12,7 +12,7 @@ export interface LocalConfig {
 
 type Env = Readonly<Record<string, string>>;
 
-export function orchestratorEnv({ dir, ports, logLevel }: LocalConfig, credentials: DevCredentials): Env {
+export function orchestratorEnv({ ports, logLevel }: LocalConfig, credentials: DevCredentials): Env {
   return {
     RESPROXY_HTTP_PORT: String(ports.http),
     RESPROXY_GRPC_PORT: String(ports.grpc),
@@ -20,7 +20,6 @@ export function orchestratorEnv({ dir, ports, logLevel }: LocalConfig, credentia
     RESPROXY_ADMIN_PORT: String(ports.admin),
     RESPROXY_KEYS: `file:${resolve(credentials.keysFile)}`,
     RESPROXY_CALLERS: `file:${resolve(credentials.callersFile)}`,
-    RESPROXY_DATA_DIR: resolve(dir),
     RESPROXY_SHUTDOWN_GRACE_MS: '10000',
     LOG_LEVEL: logLevel,
   };

@@ -203,7 +203,6 @@ function orchestratorEnv(dir: TempDir): Record<string, string> {
     RESPROXY_ADMIN_PORT: '0',
     RESPROXY_KEYS: `file:${dir.file('agent-keys.json')}`,
     RESPROXY_CALLERS: `file:${dir.file('callers.json')}`,
-    RESPROXY_DATA_DIR: dir.file('data'),
   };
 }
 

@@ -49,6 +49,7 @@ const badUpgrade: Refusal = { status: 400, error: 'not a WebSocket upgrade', ret
 const wrongPath: Refusal = { status: 404, error: `agents connect at ${channelPath}`, retryable: false };
 const wrongProtocol: Refusal = { status: 426, error: `speak WebSocket with ${subprotocol}`, retryable: false };
 const { refusedRetryAfterS } = channelLimits;
+const refusedKeyAllowance = { burst: channelLimits.failureBurst, forgivenMs: channelLimits.failureForgivenMs };
 const refusedKeys = {
   unknown: { status: 401, error: 'the key is not valid', retryable: false, retryAfterS: refusedRetryAfterS },
   suspended: { status: 403, error: 'the key is suspended', retryable: false, retryAfterS: refusedRetryAfterS },
@@ -83,7 +84,7 @@ export class AgentListener {
 
   constructor(options: AgentListenerOptions) {
     this.#options = options;
-    this.#failures = new FailureBudget(options.clock);
+    this.#failures = new FailureBudget(options.clock, refusedKeyAllowance);
     this.#server = createHttpServer(options.tls !== undefined, (request, response) => {
       const refusal = pathOf(request) === channelPath ? wrongProtocol : wrongPath;
       response.writeHead(refusal.status, refusalHeaders(refusal)).end(refusalBody(refusal));
@@ -170,7 +171,7 @@ export class AgentListener {
     const forwardedFor = request.headers['x-forwarded-for'];
     const address = clientAddress(request.socket.remoteAddress, String(forwardedFor ?? ''), trustedProxies);
     if (result.ok) return { kind: 'welcome', policy: result.policy, address };
-    if (!this.#failures.spend(address)) return refused(tooManyFailures);
+    if (this.#failures.spend(address)) return refused(tooManyFailures);
     const refusal = refusedKeys[result.why];
     log.warn({ address, status: refusal.status }, `an agent was refused: ${refusal.error}`);
     return refused(refusal);

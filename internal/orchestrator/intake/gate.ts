@@ -1,11 +1,11 @@
 // The one way in, the same at every door and before a byte of the message is looked at: who calls, may they, and is
 // there room.
 import type { Clock } from '../../kit/clock.ts';
+import { type Allowance, FailureBudget } from '../channel/failure-budget.ts';
 import { JobFailure } from '../failure/failures.ts';
 import type { Admission } from './admission.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import type { Caller } from './auth/caller.ts';
-import { FailureBudget } from './auth/failure-budget.ts';
 import type { CallRule, Door } from './call.ts';
 import type { JobObserver } from './job-observer.ts';
 
@@ -26,6 +26,9 @@ export interface Visitor {
 
 const tooManyFailures = 'Too many calls without a valid token came from this address.';
 
+/** A service that starts with a stale token, in a few copies, is told what is wrong. */
+export const callAllowance: Allowance = { burst: 100, forgivenMs: 600 };
+
 export class Gate {
   readonly #authenticator: Authenticator;
   readonly #admission: Admission;
@@ -36,7 +39,7 @@ export class Gate {
     this.#authenticator = authenticator;
     this.#admission = admission;
     this.#observer = observer;
-    this.#failures = new FailureBudget(clock);
+    this.#failures = new FailureBudget(clock, callAllowance);
   }
 
   /** Lets the call in, or throws a JobFailure. Whoever was let in leaves exactly once. */
