@@ -8,11 +8,15 @@ import type { ConnectionEnd, FrameTransport } from './transport.ts';
 
 type Body = Frame['body'];
 /** The frames of stream 0 that are the owner's business; PING, PONG and CREDIT are the mux's. */
-export type ControlBody = Extract<Body, { case: 'hello' | 'welcome' | 'exits' | 'drain' | 'drainAck' | 'goAway' }>;
+export type ControlBody = AgentControl | PeerControl;
+/** Between an agent and its pod. */
+type AgentControl = Extract<Body, { case: 'hello' | 'welcome' | 'exits' | 'drain' | 'drainAck' | 'goAway' }>;
+/** Between pods; on an agent's connection they are out of place. */
+type PeerControl = Extract<Body, { case: 'peerHello' | 'agentOrder' | 'agentOrderDone' }>;
 
 /** What HELLO and WELCOME settled, seen from this end. */
 export interface Agreement {
-  /** Bytes this end may send per stream before credit; the agent gets it per OPEN instead and passes 0. */
+  /** Bytes this end may send per stream before credit; an acceptor gets it per OPEN instead and passes 0. */
   readonly peerStreamWindow: number;
   /** Bytes this end may send on the connection before credit. */
   readonly peerConnectionWindow: number;
@@ -36,9 +40,11 @@ export interface MuxObserver {
   blocked(level: BlockedLevel, ms: number): void;
 }
 
+/** A pod opens streams to its agents and to the pods it dialled; agents, and pods that were dialled, accept them. */
+export type MuxRole = 'opener' | 'acceptor';
+
 export interface MuxOptions {
-  /** The pod opens streams, the agent accepts them. */
-  readonly role: 'pod' | 'agent';
+  readonly role: MuxRole;
   readonly transport: FrameTransport;
   readonly clock: Clock;
   readonly random: Random;
@@ -46,7 +52,7 @@ export interface MuxOptions {
   readonly budget: BufferBudget;
   readonly observer: MuxObserver;
   readonly onControl: (body: ControlBody) => void;
-  /** The agent's: a stream was opened. */
+  /** The acceptor's: a stream was opened. */
   readonly onStream?: (stream: AcceptedStream) => void;
   /** A fault of the protocol ends the connection; the owner may close it itself, and the mux does otherwise. */
   readonly onFault?: (code: number, reason: string) => void;

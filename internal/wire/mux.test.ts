@@ -9,7 +9,7 @@ import { BufferBudget } from './budget.ts';
 import { decodeFrame, encodeFrame, type FrameBodyInit } from './codec.ts';
 import { limits } from './limits.ts';
 import { Mux } from './mux.ts';
-import type { Agreement, ControlBody, MuxObserver, MuxOptions, OpenRequest } from './mux-api.ts';
+import type { Agreement, ControlBody, MuxObserver, MuxOptions, MuxRole, OpenRequest } from './mux-api.ts';
 import type { AcceptedStream, OpenedStream, StreamEnd } from './stream-api.ts';
 import { StreamError } from './stream-api.ts';
 import type { ConnectionEnd } from './transport.ts';
@@ -48,7 +48,7 @@ interface End {
   ends: ConnectionEnd[];
 }
 
-function end(role: 'pod' | 'agent', line: PairedTransport, clock: ManualClock, more: Partial<MuxOptions> = {}): End {
+function end(role: MuxRole, line: PairedTransport, clock: ManualClock, more: Partial<MuxOptions> = {}): End {
   const budget = more.budget ?? new BufferBudget(limits.bufferBudgetBytes);
   const control: ControlBody[] = [];
   const ends: ConnectionEnd[] = [];
@@ -70,8 +70,8 @@ function end(role: 'pod' | 'agent', line: PairedTransport, clock: ManualClock, m
 function connect(onStream: (stream: AcceptedStream) => void = () => {}, podBudget?: BufferBudget) {
   const clock = new ManualClock();
   const [podLine, agentLine] = transportPair();
-  const pod = end('pod', podLine, clock, podBudget ? { budget: podBudget } : {});
-  const agent = end('agent', agentLine, clock, { onStream });
+  const pod = end('opener', podLine, clock, podBudget ? { budget: podBudget } : {});
+  const agent = end('acceptor', agentLine, clock, { onStream });
   pod.mux.start(agreement);
   agent.mux.start(agreement);
   return { clock, pod, agent };
@@ -423,7 +423,7 @@ describe('the greeting', () => {
   test('lets no stream through before it is settled', async () => {
     const clock = new ManualClock();
     const [podLine, agentLine] = transportPair();
-    const pod = end('pod', podLine, clock);
+    const pod = end('opener', podLine, clock);
     agentLine.send(encodeFrame(1, { case: 'openOk', value: {} }));
     await settle();
     expect(pod.ends).toMatchObject([{ code: 4000 }]);
@@ -433,8 +433,8 @@ describe('the greeting', () => {
     const accepted: AcceptedStream[] = [];
     const clock = new ManualClock();
     const [podLine, agentLine] = transportPair();
-    const pod = end('pod', podLine, clock);
-    const agent = end('agent', agentLine, clock, { onStream: (stream) => accepted.push(stream) });
+    const pod = end('opener', podLine, clock);
+    const agent = end('acceptor', agentLine, clock, { onStream: (stream) => accepted.push(stream) });
     pod.mux.start(agreement);
     agent.mux.start({ ...agreement, maxStreams: 2 });
     const streams = [1, 2, 3].map(() => pod.mux.open(request, nothing));
