@@ -1,8 +1,9 @@
 // How the owner of a connection and its mux talk: settings in, control frames and streams out.
-import type { Frame, Open } from '../../gen/resproxy/v1/channel_pb.ts';
+import type { Frame } from '../../gen/resproxy/v1/channel_pb.ts';
 import type { Clock, Random } from '../kit/clock.ts';
 import type { TimerWheel } from '../kit/timer-wheel.ts';
 import type { BufferBudget } from './budget.ts';
+import type { HeaderField } from './http-rules.ts';
 import type { AcceptedStream } from './stream-api.ts';
 import type { ConnectionEnd, FrameTransport } from './transport.ts';
 
@@ -60,8 +61,40 @@ export interface MuxOptions {
   readonly onEnd: (end: ConnectionEnd) => void;
 }
 
-/** What the opener says of a stream; window, body and end are the mux's. */
-export type OpenRequest = Pick<
-  Open,
-  'exit' | 'kind' | 'deadlineMs' | 'jobId' | 'attempt' | 'idempotent' | 'isolationKey' | 'traceparent'
->;
+/** What the opener says of a stream: the fields of OPEN; window, body and end are the mux's. */
+export interface OpenRequest {
+  readonly exit: string;
+  readonly kind: { readonly case: 'http'; readonly value: HttpRequest } | { readonly case: undefined };
+  readonly deadlineMs: number;
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly idempotent: boolean;
+  readonly isolationKey: Uint8Array;
+  readonly traceparent: string;
+  /** Only between pods. */
+  readonly relay?: RelayRequest | undefined;
+}
+
+/** The fields of HTTP_OPEN. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly HeaderField[];
+  readonly maxRedirects: number;
+  readonly decompress: boolean;
+  readonly maxResponseBytes: number;
+}
+
+/** The fields of RELAY. */
+export interface RelayRequest {
+  readonly tenant: string;
+  readonly target: {
+    readonly country: string;
+    readonly region: string;
+    readonly city: string;
+    readonly asn: number;
+    readonly exitId: string;
+    readonly labels: ReadonlyMap<string, string>;
+  };
+  readonly triedExitIds: readonly string[];
+}

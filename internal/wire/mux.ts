@@ -36,6 +36,12 @@ type Phase =
 
 type OpenPhase = Extract<Phase, { name: 'open' }>;
 
+/** The body of a request as far as it is here, and how long it will be. */
+interface RequestBody {
+  readonly body: Uint8Array;
+  readonly bodyBytes: number;
+}
+
 /** RFC 6455 7.4.1: the fault is this end's. */
 const internalError = 1011;
 /** A close frame has room for 123 bytes. */
@@ -84,8 +90,11 @@ export class Mux implements StreamHost, TransportListener, Watched {
     this.#send(encodeFrame(0, body));
   }
 
-  /** Opens a stream and sends its request; the opener's. Throws when the connection takes no more. */
-  open(request: OpenRequest, body: Uint8Array): OpenedStream {
+  /**
+   * Opens a stream and sends its request; the opener's. Of a body of `bodyBytes` whoever opened the stream writes and
+   * ends what is not in `body`. Throws when the connection takes no more.
+   */
+  open(request: OpenRequest, body: Uint8Array, bodyBytes = body.length): OpenedStream {
     const phase = this.#phase;
     if (phase.name !== 'open' || this.#options.role !== 'opener') throw new Error('the connection takes no streams');
     if (this.#streams.size >= phase.agreement.maxStreams) throw new Error('the connection has all its streams open');
@@ -98,7 +107,7 @@ export class Mux implements StreamHost, TransportListener, Watched {
     const ownBytes = this.#newStreamWindow();
     const stream = new OpenerStream(id, this, { ownBytes, peerBytes: phase.agreement.peerStreamWindow });
     this.#add(stream, phase);
-    this.#sendRequest(stream, request, body, ownBytes);
+    this.#sendRequest(stream, request, { body, bodyBytes }, ownBytes);
     return stream;
   }
 
@@ -269,14 +278,14 @@ export class Mux implements StreamHost, TransportListener, Watched {
 
   // Small parts.
 
-  #sendRequest(stream: OpenerStream, request: OpenRequest, body: Uint8Array, window: number): void {
+  #sendRequest(stream: OpenerStream, request: OpenRequest, { body, bodyBytes }: RequestBody, window: number): void {
     const first = body.subarray(0, limits.maxInlineBodyBytes);
-    const end = first.length === body.length;
-    const bodyBytes = end ? undefined : body.length;
-    this.sendEncoded(encodeOpenFrame(stream.id, { ...request, window, body: first, end, bodyBytes }), stream);
+    const end = first.length === bodyBytes;
+    const more = { window, body: first, end, bodyBytes: end ? undefined : bodyBytes };
+    this.sendEncoded(encodeOpenFrame(stream.id, { ...request, ...more }), stream);
     if (end) return;
     stream.write(body.subarray(first.length));
-    stream.end();
+    if (body.length === bodyBytes) stream.end();
   }
 
   #send(frame: Uint8Array, owner?: HandOver): void {

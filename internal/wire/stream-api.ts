@@ -57,7 +57,13 @@ export interface AcceptHead {
   readonly body: Uint8Array;
   /** The whole answer: the stream is over. */
   readonly end: boolean;
+  /** Only between pods. */
+  readonly exitId?: string;
 }
+
+/** The fields of OPEN_ERR; all but the first three only between pods. */
+export type RefusedOpen = Pick<OpenErr, 'code' | 'refusal' | 'execution'> &
+  Partial<Pick<OpenErr, 'exitId' | 'relay' | 'freeCapacity'>>;
 
 /** The end that answers: an agent's, or that of the pod that holds it. */
 export interface AcceptedStream extends Stream {
@@ -65,7 +71,7 @@ export interface AcceptedStream extends Stream {
   /** Sends the head; once, before any write. */
   accept(head: AcceptHead): void;
   /** Says that there is no answer; the stream is over. */
-  refuse(error: Pick<OpenErr, 'code' | 'refusal' | 'execution'>): void;
+  refuse(error: RefusedOpen): void;
   /** Called once when the stream ends and this end did not ask for it: reset by the opener, shed, or lost. */
   onAbort(listener: (end: StreamEnd) => void): void;
 }

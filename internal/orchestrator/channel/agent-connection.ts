@@ -172,7 +172,7 @@ export class AgentConnection implements WatchedConnection, LinkHost {
     this.#isolation ??= new IsolationKeys(this.#deps.randomBytes(isolationSecretBytes));
     const open = toOpenRequest(request, exitName, this.#isolation.of(request.tenant));
     try {
-      const stream = this.#mux.open(open, request.request.body);
+      const stream = this.#mux.open(open, request.request.body, request.rest?.totalBytes);
       this.#openExchanges++;
       return stream;
     } catch (cause) {
