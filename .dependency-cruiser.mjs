@@ -1,6 +1,6 @@
 // Who may import whom (docs/ARCHITECTURE.md). Unit tests beside a file follow the rules of their room.
 const room = (name) => `^internal/orchestrator/${name}/`;
-const orchestratorRooms = ['intake', 'dispatch', 'route', 'registry', 'channel', 'keys', 'admin', 'failure', 'redis'];
+const orchestratorRooms = ['intake', 'dispatch', 'route', 'registry', 'channel', 'peer', 'keys', 'admin', 'failure', 'redis'];
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
@@ -8,7 +8,8 @@ const allowed = {
   dispatch: ['route', 'registry', 'channel', 'failure'],
   route: [],
   registry: ['route', 'redis'],
-  channel: ['keys', 'registry', 'failure'],
+  channel: ['keys', 'registry', 'route', 'failure'],
+  peer: ['channel', 'registry', 'route', 'failure'],
   keys: [],
   admin: ['registry'],
   failure: [],
@@ -18,6 +19,7 @@ const allowed = {
 const floors = {
   intake: ['^gen/', '^internal/wire/(limits|http-rules)'],
   channel: ['^gen/', '^internal/wire/'],
+  peer: ['^gen/', '^internal/wire/'],
   failure: ['^gen/'],
 };
 

@@ -3,6 +3,7 @@
 import { ProtocolError } from './codec.ts';
 import { isLastFrame, type StreamBody } from './frame-kinds.ts';
 import { limits } from './limits.ts';
+import type { MuxRole } from './mux-api.ts';
 import { closeCode } from './names.ts';
 import type { BodyStream } from './stream.ts';
 
@@ -47,14 +48,14 @@ export class StreamTable {
   }
 
   /**
-   * A frame of a stream that is not open. An agent may get one of a stream that it ended, since the pod's credit
-   * crosses its end. A pod gets one only of a stream that it reset: anything else is a lie.
+   * A frame of a stream that is not open. An acceptor may get one of a stream that it ended, since the opener's
+   * credit crosses its end. An opener gets one only of a stream that it reset: anything else is a lie.
    */
-  checkLate(id: number, body: StreamBody, role: 'pod' | 'agent'): void {
+  checkLate(id: number, body: StreamBody, role: MuxRole): void {
     if (id > this.#highestId) {
       throw new ProtocolError(closeCode.protocolError, 'a frame of a stream that was never opened');
     }
-    if (role === 'agent') return;
+    if (role === 'acceptor') return;
     if (!this.#resetIds?.has(id)) {
       throw new ProtocolError(closeCode.protocolError, `${body.case} after the end of a stream`);
     }
