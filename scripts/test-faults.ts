@@ -18,6 +18,6 @@ process.stderr.write(`seed ${seed}${full ? ', full' : ''}\n`);
 const jest = ['node_modules/jest/bin/jest.js', '--selectProjects', 'faults', '--runInBand'];
 const { status } = spawnSync(process.execPath, ['--experimental-vm-modules', ...jest, ...rest], {
   stdio: 'inherit',
-  env: { ...process.env, RESPROXY_FAULTS_SEED: String(seed), RESPROXY_FAULTS_FULL: String(full) },
+  env: { ...process.env, RESPROXY_TEST_SEED: String(seed), RESPROXY_TEST_FULL: String(full) },
 });
 process.exitCode = status ?? 1;

@@ -1,9 +1,9 @@
 // Kills pods at random: each a ready one, 0.2 to 2 s after the last became ready; each comes back under its name.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Balancer } from '../harness/balancer.ts';
+import { randomOf } from '../harness/run.ts';
 import { until } from '../harness/waiting.ts';
 import type { FaultLab } from './lab.ts';
-import { randomOf } from './run.ts';
 
 const soonestMs = 200;
 const latestMs = 2_000;

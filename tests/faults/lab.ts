@@ -7,6 +7,7 @@ import type { Balancer } from '../harness/balancer.ts';
 import { Fleet, type FleetOptions } from '../harness/fleet.ts';
 import { Origin } from '../harness/origin.ts';
 import type { Program } from '../harness/process.ts';
+import { say, seed } from '../harness/run.ts';
 import type { Closable, Use } from '../harness/story.ts';
 import { waitForTrueView } from '../harness/view.ts';
 import { type Caller, callerAt } from './callers.ts';
@@ -14,7 +15,6 @@ import { type Door, History } from './history.ts';
 import { Load } from './load.ts';
 import { Recorder } from './recorder.ts';
 import { invariants, type Rule } from './rules.ts';
-import { say, seed } from './run.ts';
 import { judge, type Minimums } from './verdict.ts';
 
 export interface FaultLabOptions extends FleetOptions {

@@ -2,13 +2,13 @@
 // asks and how it ends goes to the recorder.
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SeededRandom } from '../fuzz/random.ts';
 import type { Origin } from '../harness/origin.ts';
+import { randomOf } from '../harness/run.ts';
+import type { SeededRandom } from '../harness/seeded-random.ts';
 import { until } from '../harness/waiting.ts';
 import type { Caller, Job } from './callers.ts';
 import type { Door } from './history.ts';
 import type { Recorder } from './recorder.ts';
-import { randomOf } from './run.ts';
 
 export interface LoadOptions {
   readonly callers: readonly Caller[];

@@ -1,11 +1,11 @@
 // Pods that die without a word, one after the other, under load: nobody hangs, who can be told is told the truth, and
 // nothing that must not be repeated is.
 import type { Balancer } from '../../harness/balancer.ts';
+import { full } from '../../harness/run.ts';
 import { story } from '../../harness/story.ts';
 import { killPods } from '../kills.ts';
 import { FaultLab } from '../lab.ts';
 import { ofKilledPods } from '../rules.ts';
-import { full } from '../run.ts';
 
 const kills = full ? 25 : 3;
 const minimums = full ? { downs: 20, ended: 1_000, atOrigin: 100 } : { downs: 3, ended: 100, atOrigin: 10 };

@@ -3,11 +3,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { JobService } from '../../../gen/resproxy/v1/job_pb.ts';
+import { full, say } from '../../harness/run.ts';
 import { story, type Use } from '../../harness/story.ts';
 import { until } from '../../harness/waiting.ts';
 import { FaultLab } from '../lab.ts';
 import { ofCalmWaters } from '../rules.ts';
-import { full, say } from '../run.ts';
 
 /** For what a lease needs to run out, and to be taken again. */
 const viewBoundMs = 15_000;

@@ -1,11 +1,11 @@
 // A rolling restart under load, as every release is one: no job fails, on gRPC, on HTTP/1.1 with keep-alive, or in a
 // stream that is held for at most half the grace; and no caller tries anything twice.
 import { expect } from '@jest/globals';
+import { full } from '../../harness/run.ts';
 import { story } from '../../harness/story.ts';
 import { until } from '../../harness/waiting.ts';
 import { FaultLab } from '../lab.ts';
 import { ofCalmWaters } from '../rules.ts';
-import { full } from '../run.ts';
 
 const rounds = full ? 2 : 1;
 const graceMs = full ? 20_000 : 4_000;
