@@ -6,6 +6,7 @@ import { benchIdle } from './idle.ts';
 import { benchJob } from './job.ts';
 import type { Say } from './lab.ts';
 import { benchPick } from './pick.ts';
+import { benchRelay } from './relay.ts';
 import { benchWire } from './wire.ts';
 
 const benches: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
@@ -15,6 +16,7 @@ const benches: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
   fair: benchFair,
   idle: benchIdle,
   pick: benchPick,
+  relay: benchRelay,
 };
 
 const wanted = process.argv.slice(2);
