@@ -2,6 +2,7 @@
 import { arch, cpus, platform } from 'node:os';
 import { benchBulk } from './bulk.ts';
 import { benchFair } from './fair.ts';
+import { benchFleet } from './fleet.ts';
 import { benchIdle } from './idle.ts';
 import { benchJob } from './job.ts';
 import type { Say } from './lab.ts';
@@ -17,6 +18,7 @@ const benches: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
   idle: benchIdle,
   pick: benchPick,
   relay: benchRelay,
+  fleet: benchFleet,
 };
 
 const wanted = process.argv.slice(2);
