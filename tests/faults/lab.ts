@@ -54,10 +54,9 @@ export class FaultLab implements Closable {
   }
 
   static async start(use: Use, { agents, agentEnv = {}, ...options }: FaultLabOptions): Promise<FaultLab> {
+    const fleet = await Fleet.start(options);
     const recorder = new Recorder(join(await mkdtemp(join(tmpdir(), 'resproxy-faults-')), `${seed}.jsonl`));
-    const onHit = ({ marker }: { readonly marker: string }) => recorder.add({ kind: 'hit', job: marker });
-    const origin = use(await Origin.start({ onHit }));
-    const fleet = use(await Fleet.start(options));
+    const origin = await Origin.start({ onHit: ({ marker }) => recorder.add({ kind: 'hit', job: marker }) });
     const lab = use(new FaultLab({ fleet, origin, recorder, balancer: await fleet.balancer() }, agentEnv));
     for (let i = 0; i < agents; i++) await lab.startAgent(`agent-${i}`);
     await waitForTrueView(fleet, agents);
@@ -103,7 +102,10 @@ export class FaultLab implements Closable {
     throw new Error(`${broken.join('\n')}\nseed ${seed}, record ${this.recorder.path}`);
   }
 
+  /** The record last: until then somebody may have something to say. */
   async close(): Promise<void> {
+    await this.fleet.close();
+    await this.origin.close();
     await this.recorder.close();
     if (!this.#keepRecord) await rm(dirname(this.recorder.path), { recursive: true });
   }
