@@ -26,8 +26,9 @@ const headers: Readonly<Record<string, string>> = {
 };
 const answerBytes = 2048;
 
-export function caller(door: Door, doors: Doors, url: string, inFlight: number): Caller {
-  return door === 'grpc' ? grpcCaller(doors, url) : restCaller(doors, url, inFlight);
+/** With `exitId` every job goes through that exit. */
+export function caller(door: Door, doors: Doors, url: string, inFlight: number, exitId = ''): Caller {
+  return door === 'grpc' ? grpcCaller(doors, url, exitId) : restCaller(doors, url, inFlight, exitId);
 }
 
 export async function load(run: () => Promise<void>, jobs: number, inFlight: number): Promise<void> {
@@ -53,13 +54,14 @@ export async function openLoad(run: () => Promise<void>, jobs: number, perSecond
   return Promise.all(latencies);
 }
 
-function grpcCaller({ grpcPort, token }: Doors, url: string): Caller {
+function grpcCaller({ grpcPort, token }: Doors, url: string, exitId: string): Caller {
   const grpc = new GrpcCaller(grpcPort, token);
   const list = Object.entries(headers).map(([name, value]) => ({ name, value }));
   return {
     async run() {
       const { response } = await grpc.call(JobService.method.runJob, {
         request: { url, method: 'GET', headers: list },
+        target: { exitId },
       });
       if (response?.statusCode !== 200 || response.body.length !== answerBytes) throw new Error('not the answer');
     },
@@ -67,9 +69,10 @@ function grpcCaller({ grpcPort, token }: Doors, url: string): Caller {
   };
 }
 
-function restCaller({ httpPort, token }: Doors, url: string, inFlight: number): Caller {
+function restCaller({ httpPort, token }: Doors, url: string, inFlight: number, exitId: string): Caller {
   const dispatcher = new Agent({ connections: inFlight, pipelining: 1, allowH2: false });
-  const body = JSON.stringify({ url, method: 'GET', headers });
+  const target = exitId === '' ? {} : { target: { exitId } };
+  const body = JSON.stringify({ url, method: 'GET', headers, ...target });
   const authorized = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const door = `http://127.0.0.1:${httpPort}/jobs?sync=true`;
   return {
