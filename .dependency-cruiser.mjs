@@ -1,6 +1,6 @@
 // Who may import whom (docs/ARCHITECTURE.md). Unit tests beside a file follow the rules of their room.
 const room = (name) => `^internal/orchestrator/${name}/`;
-const orchestratorRooms = ['intake', 'dispatch', 'route', 'registry', 'channel', 'keys', 'admin', 'failure'];
+const orchestratorRooms = ['intake', 'dispatch', 'route', 'registry', 'channel', 'peer', 'keys', 'admin', 'failure'];
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
@@ -9,6 +9,7 @@ const allowed = {
   route: [],
   registry: ['route'],
   channel: ['keys', 'registry', 'failure'],
+  peer: ['channel', 'registry', 'route', 'failure'],
   keys: [],
   admin: ['registry'],
   failure: [],
@@ -17,6 +18,7 @@ const allowed = {
 const floors = {
   intake: ['^gen/', '^internal/wire/(limits|http-rules)'],
   channel: ['^gen/', '^internal/wire/'],
+  peer: ['^gen/', '^internal/wire/'],
   failure: ['^gen/'],
 };
 
