@@ -52,6 +52,8 @@ export interface MuxOptions {
   readonly wheel: TimerWheel;
   readonly budget: BufferBudget;
   readonly observer: MuxObserver;
+  /** Bytes of control frames that may wait for the socket, where those of limits.ts are too few. */
+  readonly maxControlQueueBytes?: number;
   readonly onControl: (body: ControlBody) => void;
   /** The acceptor's: a stream was opened. */
   readonly onStream?: (stream: AcceptedStream) => void;

@@ -294,6 +294,28 @@ describe('the end of a stream', () => {
     });
   });
 
+  test('of more streams than are remembered still forgives the late frames of all of them', async () => {
+    const count = limits.maxRememberedResets + 10;
+    const accepted: AcceptedStream[] = [];
+    const clock = new ManualClock();
+    const [podLine, agentLine] = transportPair();
+    const pod = end('opener', podLine, clock);
+    const agent = end('acceptor', agentLine, clock, { onStream: (stream) => accepted.push(stream) });
+    pod.mux.start({ ...agreement, maxStreams: count });
+    agent.mux.start({ ...agreement, maxStreams: count });
+    const opened = Array.from({ length: count }, () => pod.mux.open(request, nothing));
+    await settle();
+    agentLine.held = true;
+    for (const stream of accepted) stream.accept({ ...okHead, body: nothing, end: true });
+    for (const stream of opened) {
+      stream.head.catch(() => {});
+      stream.reset(ResetCode.DEADLINE);
+    }
+    agentLine.release();
+    await settle();
+    expect([accepted.length, pod.mux.ended]).toEqual([count, false]);
+  });
+
   test('comes to every stream when the line breaks, saying whether the agent may know of it', async () => {
     const { pod } = connect();
     const sent = pod.mux.open(request, nothing);
@@ -411,7 +433,12 @@ describe('a liar', () => {
   });
 
   test('that never reads what it asks for is closed as overloaded', async () => {
-    const { pod, agent } = connect();
+    const clock = new ManualClock();
+    const [podLine, agentLine] = transportPair();
+    const pod = end('opener', podLine, clock, { maxControlQueueBytes: 10_000 });
+    const agent = end('acceptor', agentLine, clock);
+    pod.mux.start(agreement);
+    agent.mux.start(agreement);
     pod.line.held = true;
     for (let i = 0; i < 200_000 && !pod.mux.ended; i++)
       pod.mux.onFrame(encodeFrame(0, { case: 'ping', value: { nonce: i } }));

@@ -71,9 +71,9 @@ export class Mux implements StreamHost, TransportListener, Watched {
   /** HELLO and WELCOME are settled: streams and pings flow. */
   start(agreement: Agreement): void {
     if (this.#phase.name !== 'greeting') return;
-    const { transport, random, wheel } = this.#options;
+    const { transport, random, wheel, maxControlQueueBytes } = this.#options;
     const credit = new SendCredit(agreement.peerConnectionWindow);
-    const sender = new Sender(transport, credit, this.clock, this.observer);
+    const sender = new Sender(transport, credit, this.clock, this.observer, maxControlQueueBytes);
     const rule = {
       initialBytes: agreement.ownConnectionWindow,
       maxBytes: limits.maxConnectionWindowBytes,

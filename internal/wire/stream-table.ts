@@ -13,6 +13,8 @@ export class StreamTable {
   readonly #open = new Map<number, BodyStream>();
   /** Streams this end reset. Oldest first, bounded; made when the first is, since most connections never need it. */
   #resetIds: Set<number> | undefined;
+  /** The highest id that was dropped from them: up to it nobody can be told to lie. */
+  #forgottenUpTo = 0;
   #highestId = 0;
 
   get size(): number {
@@ -44,7 +46,7 @@ export class StreamTable {
     if (!awaitsPeer) return;
     this.#resetIds ??= new Set();
     this.#resetIds.add(stream.id);
-    if (this.#resetIds.size > limits.maxRememberedResets) forgetOldest(this.#resetIds);
+    if (this.#resetIds.size > limits.maxRememberedResets) this.#forgetOldest(this.#resetIds);
   }
 
   /**
@@ -55,7 +57,7 @@ export class StreamTable {
     if (id > this.#highestId) {
       throw new ProtocolError(closeCode.protocolError, 'a frame of a stream that was never opened');
     }
-    if (role === 'acceptor') return;
+    if (role === 'acceptor' || id <= this.#forgottenUpTo) return;
     if (!this.#resetIds?.has(id)) {
       throw new ProtocolError(closeCode.protocolError, `${body.case} after the end of a stream`);
     }
@@ -66,11 +68,12 @@ export class StreamTable {
   snapshot(): BodyStream[] {
     return [...this.#open.values()];
   }
-}
 
-function forgetOldest(ids: Set<number>): void {
-  for (const oldest of ids) {
-    ids.delete(oldest);
-    return;
+  #forgetOldest(ids: Set<number>): void {
+    for (const oldest of ids) {
+      ids.delete(oldest);
+      this.#forgottenUpTo = Math.max(this.#forgottenUpTo, oldest);
+      return;
+    }
   }
 }
