@@ -1,11 +1,11 @@
-// The floor of a pod: the least code that takes RunJob over gRPC and REST, sends one Frame over ws to the floor's agent
-// and answers with what comes back. No auth, no choice, no retry, no limits. What the orchestrator costs above this is
-// the price of what it promises.
-
+// The floor of a pod: the least code that takes RunJob over gRPC, REST and Connect, sends one Frame over ws to the floor's
+// agent and answers with what comes back, the libraries used as they come. No auth, no choice, no retry, no limits. What the
+// orchestrator costs above this is the price of what it promises.
 import { randomUUID } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Frame, FrameSchema, type OpenOk } from '../../gen/resproxy/v1/channel_pb.ts';
@@ -115,8 +115,20 @@ function toResponse(jobId: string, { statusCode, headers, body, finalUrl, timing
   };
 }
 
-// The REST door.
-const rest = createServer((request, response) => {
+// Connect, and REST beside it.
+const serveConnect = connectNodeAdapter({
+  routes: (router) =>
+    router.rpc(
+      JobService.method.runJob,
+      ({ request }) =>
+        new Promise<RunJobResponse>((resolve) => {
+          if (request) open(request, (jobId, head) => resolve(toResponse(jobId, head)));
+        }),
+    ),
+});
+
+const http = createServer((request, response) => {
+  if (!request.url?.startsWith('/jobs')) return serveConnect(request, response);
   const pieces: Buffer[] = [];
   request.on('data', (piece: Buffer) => pieces.push(piece));
   request.on('end', () => serveRest(pieces, response));
@@ -176,10 +188,10 @@ const grpcPort = await new Promise<number>((resolve, reject) => {
     error ? reject(error) : resolve(port),
   );
 });
-await new Promise<void>((resolve) => rest.listen(0, '127.0.0.1', resolve));
+await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
 for (const [door, port] of [
   ['grpc', grpcPort],
-  ['http', (rest.address() as AddressInfo).port],
+  ['http', (http.address() as AddressInfo).port],
   ['agent', (agents.address() as AddressInfo).port],
 ]) {
   process.stdout.write(`${JSON.stringify({ msg: 'listening', door, port })}\n`);
