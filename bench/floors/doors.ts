@@ -1,11 +1,13 @@
-// The doors of the floor's pods: the least code that takes RunJob over gRPC and REST, makes one Frame of it and answers
-// with what comes back. No auth, no choice, no retry, no limits.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+// The doors of the floor's pods: the least code that takes RunJob over gRPC, REST and Connect, makes one Frame of it and
+// answers with what comes back. No auth, no choice, no retry, no limits.
+import { randomUUID } from 'node:crypto';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Frame, FrameSchema, type OpenOk } from '../../gen/resproxy/v1/channel_pb.ts';
-import type { HttpRequest } from '../../gen/resproxy/v1/http_pb.ts';
+import { type HttpRequest, TimingsSchema } from '../../gen/resproxy/v1/http_pb.ts';
 import {
   AttemptSchema,
   ExitInfoSchema,
@@ -20,13 +22,14 @@ type Answered = (jobId: string, head: OpenOk) => void;
 const isolationKey = new Uint8Array(32);
 const exit = create(ExitInfoSchema, { exitId: 'bench/default/direct', agentId: 'bench/default' });
 const attempt = create(AttemptSchema, { exitId: exit.exitId, execution: 3, duration: { nanos: 1_000_000 } });
+const noTimings = create(TimingsSchema);
 const waiting = new Map<number, { readonly jobId: string; readonly answered: Answered }>();
 let send: (frame: Uint8Array) => void = () => {};
 let lastStream = 0;
 
 function open(request: Pick<HttpRequest, 'method' | 'url' | 'headers' | 'body'>, answered: Answered): void {
   const streamId = ++lastStream;
-  const jobId = `job-${streamId}`;
+  const jobId = randomUUID();
   waiting.set(streamId, { jobId, answered });
   const { method, url, headers, body } = request;
   const frame: Frame = {
@@ -104,14 +107,26 @@ function toResponse(jobId: string, { statusCode, headers, body, finalUrl, timing
   };
 }
 
-// The REST door.
-const rest = createServer((request, response) => {
-  const pieces: Buffer[] = [];
-  request.on('data', (piece: Buffer) => pieces.push(piece));
-  request.on('end', () => serveRest(pieces, request, response));
+// Connect, and REST beside it.
+const serveConnect = connectNodeAdapter({
+  routes: (router) =>
+    router.rpc(
+      JobService.method.runJob,
+      ({ request }) =>
+        new Promise<RunJobResponse>((resolve) => {
+          if (request) open(request, (jobId, head) => resolve(toResponse(jobId, head)));
+        }),
+    ),
 });
 
-function serveRest(pieces: Buffer[], _request: IncomingMessage, response: ServerResponse): void {
+const http = createServer((request, response) => {
+  if (!request.url?.startsWith('/jobs')) return serveConnect(request, response);
+  const pieces: Buffer[] = [];
+  request.on('data', (piece: Buffer) => pieces.push(piece));
+  request.on('end', () => serveRest(pieces, response));
+});
+
+function serveRest(pieces: Buffer[], response: ServerResponse): void {
   const { url, method, headers } = JSON.parse(Buffer.concat(pieces).toString()) as {
     url: string;
     method: string;
@@ -123,17 +138,41 @@ function serveRest(pieces: Buffer[], _request: IncomingMessage, response: Server
     value,
   }));
   open({ method, url, headers: list, body: new Uint8Array() }, (jobId, head) => {
-    const text = Buffer.from(toJson(jobId, head));
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': text.length }).end(text);
+    const text = toJson(jobId, head);
+    response
+      .writeHead(200, {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(text),
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'x-request-id': jobId,
+      })
+      .end(text);
   });
 }
 
-function toJson(jobId: string, head: OpenOk): string {
-  const headerList = head.headers.map(({ name, value }) => [name, value] as const);
-  const headers = Object.fromEntries(headerList.map(([name, value]) => [name.toLowerCase(), value]));
-  const body = Buffer.from(head.body).toString('base64');
-  const result = { statusCode: head.statusCode, headers, headerList, body, isBase64Encoded: true };
-  return JSON.stringify({ message: 'Job completed successfully.', jobId, requestId: jobId, result });
+/** The shape of the real answer, with its exit, its one attempt and its timings. */
+function toJson(jobId: string, { statusCode, headers, body, finalUrl, timings }: OpenOk): string {
+  const byName: Record<string, string> = {};
+  for (const { name, value } of headers) byName[name.toLowerCase()] = value;
+  const { exitId, agentId, country, region, city, asn } = exit;
+  const { dnsUs, connectUs, tlsUs, firstByteUs, totalUs } = timings ?? noTimings;
+  return JSON.stringify({
+    message: 'Job completed successfully.',
+    jobId,
+    requestId: jobId,
+    result: {
+      statusCode,
+      headers: byName,
+      headerList: headers.map(({ name, value }) => [name, value]),
+      body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
+      isBase64Encoded: true,
+      finalUrl,
+    },
+    exit: { exitId, agentId, country, region, city, asn },
+    attempts: [{ exitId, execution: 'DONE', durationMs: 1.234 }],
+    timings: { dnsUs, connectUs, tlsUs, firstByteUs, totalUs },
+  });
 }
 
 /** Listens; jobs go out by `sendFrame`. Returns the ports by the names of the doors. */
@@ -144,8 +183,8 @@ export async function startDoors(sendFrame: (frame: Uint8Array) => void): Promis
       error ? reject(error) : resolve(port),
     );
   });
-  await new Promise<void>((resolve) => rest.listen(0, '127.0.0.1', resolve));
-  return { grpc: grpcPort, http: (rest.address() as AddressInfo).port };
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  return { grpc: grpcPort, http: (http.address() as AddressInfo).port };
 }
 
 export function listening(door: string, port: number): void {
