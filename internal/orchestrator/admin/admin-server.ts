@@ -24,7 +24,7 @@ interface Answer {
 const plain = 'text/plain; charset=utf-8';
 const json = 'application/json';
 /** Nobody is known here, and kubelets and Prometheus need a handful: the newest push the oldest out. */
-const limits = { maxKnown: 64, maxStrangers: 64, maxStrangersPerAddress: 64, askWithinMs: 5_000 };
+const limits = { maxKnown: 64, maxStrangers: 64, maxStrangersPerAddress: 64, askWithinMs: 4_000 };
 
 export class AdminServer {
   readonly #options: AdminServerOptions;

@@ -18,7 +18,7 @@ export const channelLimits = {
     maxKnown: Number.POSITIVE_INFINITY,
     maxStrangers: 2_048,
     maxStrangersPerAddress: 512,
-    askWithinMs: 5_000,
+    askWithinMs: 4_000,
   },
   /** Connections that the kernel holds while a crowd of agents returns. */
   acceptBacklog: 4_096,

@@ -9,5 +9,5 @@ export const callerDoorway: DoorwayLimits = {
   maxKnown: 4_096,
   maxStrangers: 2_048,
   maxStrangersPerAddress: 512,
-  askWithinMs: 5_000,
+  askWithinMs: 4_000,
 };
