@@ -13,11 +13,13 @@ export interface ConnectCallerOptions {
   readonly protocol: Protocol;
   /** In PEM; with it the caller speaks TLS, and HTTP/2. */
   readonly ca?: string;
+  /** How long its connection of HTTP/2 is kept without a call: callers that pause need more than the default. */
+  readonly idleMs?: number;
 }
 
 export function connectClient<S extends DescService>(
   service: S,
-  { port, token, protocol, ca }: ConnectCallerOptions,
+  { port, token, protocol, ca, idleMs = 100 }: ConnectCallerOptions,
 ): Client<S> {
   const withToken: Interceptor = (next) => (request) => {
     request.header.set('authorization', `Bearer ${token}`);
@@ -30,7 +32,7 @@ export function connectClient<S extends DescService>(
     defaultTimeoutMs: 60_000,
     ...(ca === undefined
       ? { httpVersion: '1.1' as const }
-      : { httpVersion: '2' as const, nodeOptions: { ca }, idleConnectionTimeoutMs: 100 }),
+      : { httpVersion: '2' as const, nodeOptions: { ca }, idleConnectionTimeoutMs: idleMs }),
   };
   return createClient(
     service,
