@@ -28,13 +28,8 @@ export class SlowCrowd implements Closable {
     this.#options = options;
   }
 
-  /** How often a connection has ended so far. */
-  get ends(): number {
-    return this.#ends.length;
-  }
-
   async gather(): Promise<void> {
-    const { size, habits, pauseMs = 10 } = this.#options;
+    const { size, habits, pauseMs = 25 } = this.#options;
     for (let i = 0; i < size; i++) {
       const habit = habits[i % habits.length];
       if (habit) this.#open(habit);

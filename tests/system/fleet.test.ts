@@ -115,14 +115,18 @@ story('a disconnected agent comes back by itself', async () => {
 
 story('metrics count jobs by door and code, and carry the promised names', async () => {
   const { cluster, origin } = lab();
-  await cluster.rest.runJob({ url: origin.url('/bytes/10') });
+  const url = origin.url('/bytes/10');
+  const byEachDoor = async () => {
+    await cluster.grpc.call(JobService.method.runJob, { request: { url } });
+    await cluster.rest.runJob({ url });
+    for (const protocol of ['Connect JSON', 'gRPC-Web'] as const) {
+      const client = connectClient(JobService, { port: cluster.ports.http, token: cluster.token, protocol });
+      await client.runJob({ request: { url } });
+    }
+  };
+  await byEachDoor();
   const before = await cluster.metrics();
-  await cluster.grpc.call(JobService.method.runJob, { request: { url: origin.url('/bytes/10') } });
-  await cluster.rest.runJob({ url: origin.url('/bytes/10') });
-  for (const protocol of ['Connect JSON', 'gRPC-Web'] as const) {
-    const client = connectClient(JobService, { port: cluster.ports.http, token: cluster.token, protocol });
-    await client.runJob({ request: { url: origin.url('/bytes/10') } });
-  }
+  await byEachDoor();
   const after = await cluster.metrics();
   for (const door of ['grpc', 'rest', 'connect', 'grpc-web']) {
     const labels = { door, code: 'OK' };
