@@ -64,8 +64,8 @@ async function* bodyOf(
   const pace = new BodyPace(options, (detail) =>
     slow.reject(toConnectError(new JobFailure('INVALID_REQUEST', { detail }))),
   );
+  const chunks: AsyncIterator<Buffer, void> = request.iterator({ destroyOnReturn: false });
   try {
-    const chunks: AsyncIterator<Buffer, void> = request.iterator({ destroyOnReturn: false });
     for (;;) {
       const { done, value: chunk } = await Promise.race([chunks.next(), slow.promise]);
       if (done) break;
@@ -79,6 +79,8 @@ async function* bodyOf(
     throw request.errored ? toConnectError(new JobFailure('CANCELLED')) : error;
   } finally {
     pace.stop();
+    // Lets go of the request, whose rest may still be dropped.
+    void chunks.return?.();
   }
   // HTTP/2 ends the body of a stream that was reset as if it were whole.
   if (signal.aborted || request.aborted) throw toConnectError(new JobFailure('CANCELLED'));
