@@ -218,6 +218,7 @@ describe('with a certificate', () => {
     expect(session.alpnProtocol).toBe('h2');
     const job = await ask(session, post, JSON.stringify({ url }));
     expect(job).toMatchObject({ status: 200, json: { message: 'Job completed successfully.' } });
+    expect(doors.http.doorway).toMatchObject({ known: 1, strangers: 0 });
     expect(await ask(session, { ':path': '/health' })).toMatchObject({ status: 200, json: { status: 'healthy' } });
     expect(await ask(session, { ':path': '/agents', authorization: 'Bearer wrong' })).toMatchObject({ status: 401 });
     const old = httpsRequest(`${doors.httpUrl}/health`, { rejectUnauthorized: false }).end();
