@@ -13,13 +13,11 @@ export interface ConnectCallerOptions {
   readonly protocol: Protocol;
   /** In PEM; with it the caller speaks TLS, and HTTP/2. */
   readonly ca?: string;
-  /** How long its connection of HTTP/2 is kept without a call: callers that pause need more than the default. */
-  readonly idleMs?: number;
 }
 
 export function connectClient<S extends DescService>(
   service: S,
-  { port, token, protocol, ca, idleMs = 100 }: ConnectCallerOptions,
+  { port, token, protocol, ca }: ConnectCallerOptions,
 ): Client<S> {
   const withToken: Interceptor = (next) => (request) => {
     request.header.set('authorization', `Bearer ${token}`);
@@ -32,7 +30,7 @@ export function connectClient<S extends DescService>(
     defaultTimeoutMs: 60_000,
     ...(ca === undefined
       ? { httpVersion: '1.1' as const }
-      : { httpVersion: '2' as const, nodeOptions: { ca }, idleConnectionTimeoutMs: idleMs }),
+      : { httpVersion: '2' as const, nodeOptions: { ca }, idleConnectionTimeoutMs: 100 }),
   };
   return createClient(
     service,
