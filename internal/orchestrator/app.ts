@@ -106,7 +106,7 @@ export class OrchestratorApp implements App {
     const health = this.#health();
 
     // Agents: who may come, and the links to their exits.
-    const { podId, trustedProxies, bind } = config;
+    const { podId, trustedProxies, bind, adminBind } = config;
     this.#keyring = new Keyring({ source: new FileKeys({ path: config.keysFile, clock, log }), clock });
     this.#connections = new AgentConnections({
       podId,
@@ -162,7 +162,7 @@ export class OrchestratorApp implements App {
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
     // Platform engineers.
-    this.#admin = new AdminServer({ host: config.adminBind, port: config.ports.admin, health, metrics: this.#metrics });
+    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics: this.#metrics });
   }
 
   /** Certificates, keys and callers first; then the doors, agents first; ready last. */
@@ -170,6 +170,7 @@ export class OrchestratorApp implements App {
     for (const files of this.#certificates) await files.start();
     await this.#keyring.start();
     await this.#callers?.start();
+    this.#countConnections();
     this.#lag.start();
     this.#listening('admin', await this.#admin.listen());
     this.#listening('agent', await this.#agentDoor.start());
@@ -214,6 +215,15 @@ export class OrchestratorApp implements App {
     health.add('pod', this.#starting.check);
     health.add('eventLoop', lagCheck(this.#lag));
     return health;
+  }
+
+  #countConnections(): void {
+    this.#metrics.countConnections({
+      http: this.#httpDoor.doorway,
+      grpc: this.#grpcDoor.doorway,
+      agent: this.#agentDoor.doorway,
+      admin: this.#admin.doorway,
+    });
   }
 
   #certificate(files: PemFiles | undefined): TlsFiles | undefined {

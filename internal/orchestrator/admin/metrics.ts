@@ -2,6 +2,7 @@
 // methods cost well under a microsecond; what a scrape can count for itself is counted by the scrape. Units are seconds
 // and bytes, and no label grows without bound.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { DoorwayCounts } from '../../kit/doorway.ts';
 import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
 
 export interface MetricsOptions {
@@ -49,6 +50,11 @@ export class Metrics {
 
   get contentType(): string {
     return this.#registry.contentType;
+  }
+
+  /** By door; the doors are built after this, which they tell of jobs. */
+  countConnections(doors: Readonly<Record<string, DoorwayCounts>>): void {
+    countDoors(this.#registry, doors);
   }
 
   page(): Promise<string> {
@@ -267,6 +273,32 @@ export class RedisMetrics {
   reconnected(): void {
     this.#reconnects++;
   }
+}
+
+function countDoors(registry: Registry, doors: Readonly<Record<string, DoorwayCounts>>): void {
+  new Gauge({
+    name: 'resproxy_connections',
+    help: 'Open connections: known once a caller or an agent has proven who it is, strangers before that.',
+    labelNames: ['door', 'state'],
+    registers: [registry],
+    collect() {
+      for (const [door, { known, strangers }] of Object.entries(doors)) {
+        this.set({ door, state: 'known' }, known);
+        this.set({ door, state: 'stranger' }, strangers);
+      }
+    },
+  });
+  new Counter({
+    name: 'resproxy_connections_cut_total',
+    help: 'Connections ended by this pod: overdue, too many of one address, a crowd of strangers, a full door.',
+    labelNames: ['door', 'reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [door, { cuts }] of Object.entries(doors))
+        for (const [reason, count] of Object.entries(cuts)) this.inc({ door, reason }, count);
+    },
+  });
 }
 
 function countFleet(registry: Registry, agents: MetricsOptions['agents']): void {

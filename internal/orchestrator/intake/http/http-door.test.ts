@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { JobService } from '../../../../gen/resproxy/v1/job_pb.ts';
-import { systemClock } from '../../../kit/clock.ts';
+import { sleep, systemClock } from '../../../kit/clock.ts';
 import { selfSigned } from '../../../kit/self-signed.ts';
 import { TlsFiles } from '../../../kit/tls-files.ts';
 import { connectClient, connectFailure, protocols } from '../connect/connect-fixture.ts';
@@ -49,7 +49,7 @@ async function certificate(name: string) {
 }
 
 describe('the listener', () => {
-  const quick = { headTimeoutMs: 40, requestTimeoutMs: 80, overdueCheckMs: 10 };
+  const quick = { askWithinMs: 40, headTimeoutMs: 40, requestTimeoutMs: 80, overdueCheckMs: 10 };
 
   test.each([
     ['nothing', ''],
@@ -66,6 +66,44 @@ describe('the listener', () => {
     await once(socket.resume(), 'close');
     while (doors.admission.inFlight > 0) await new Promise(setImmediate);
   });
+
+  test.each([
+    ['/jobs?sync=true', 'application/json', 'HTTP/1.1 408 ', 'INVALID_REQUEST'],
+    ['/resproxy.v1.JobService/RunJob', 'application/json', 'HTTP/1.1 400 ', 'INVALID_REQUEST'],
+    ['/resproxy.v1.JobService/RunJob', 'application/grpc-web+proto', 'HTTP/1.1 200 ', 'grpc-status: 3'],
+  ])('tells a caller whose body stands still so: %s %s', async (path, type, status, told) => {
+    const doors = await open({ httpLimits: { bodyIdleMs: 100 } });
+    const socket = connect(doors.httpPort, '127.0.0.1').on('error', () => {});
+    cleanups.push(() => socket.destroy());
+    const head = `host: x\r\nauthorization: Bearer ${token}\r\ncontent-type: ${type}\r\ncontent-length: 99`;
+    socket.write(`POST ${path} HTTP/1.1\r\n${head}\r\n\r\n\0`);
+    let answered = '';
+    for await (const text of socket.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+      answered += text;
+      if (answered.includes(told) && answered.includes('still for 100 ms')) break;
+    }
+    expect(answered.slice(0, status.length)).toBe(status);
+    socket.destroy();
+    while (doors.admission.inFlight > 0) await new Promise(setImmediate);
+    expect(doors.runner.jobs).toEqual([]);
+  });
+
+  test.each(['/jobs?sync=true', '/resproxy.v1.JobService/RunJob'])(
+    'waits for a body that is slow but moves: %s',
+    async (path) => {
+      const doors = await open({ httpLimits: { bodyIdleMs: 150, minBodyBytesPerSecond: 10 } });
+      const body = JSON.stringify(path.startsWith('/jobs') ? { url } : { request: { url } });
+      const request = httpRequest(doors.httpUrl + path, { method: 'POST', headers: aJob });
+      for (const piece of body.match(/.{1,6}/g) ?? []) {
+        request.write(piece);
+        await sleep(systemClock, 30);
+      }
+      request.end();
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      response.resume();
+      expect(response.statusCode).toBe(200);
+    },
+  );
 
   test('gives up on who does not read its answer', async () => {
     const doors = await open({ httpLimits: { writeTimeoutMs: 50 } });
@@ -141,7 +179,13 @@ describe('the listener', () => {
 });
 
 describe('with a certificate', () => {
-  const quick = { handshakeTimeoutMs: 40, headTimeoutMs: 40, requestTimeoutMs: 80, overdueCheckMs: 10 };
+  const quick = {
+    handshakeTimeoutMs: 40,
+    askWithinMs: 40,
+    headTimeoutMs: 40,
+    requestTimeoutMs: 80,
+    overdueCheckMs: 10,
+  };
 
   async function openTls(options: DoorsOptions = {}): Promise<Doors> {
     const { tls } = await certificate('door');
@@ -174,6 +218,7 @@ describe('with a certificate', () => {
     expect(session.alpnProtocol).toBe('h2');
     const job = await ask(session, post, JSON.stringify({ url }));
     expect(job).toMatchObject({ status: 200, json: { message: 'Job completed successfully.' } });
+    expect(doors.http.doorway).toMatchObject({ known: 1, strangers: 0 });
     expect(await ask(session, { ':path': '/health' })).toMatchObject({ status: 200, json: { status: 'healthy' } });
     expect(await ask(session, { ':path': '/agents', authorization: 'Bearer wrong' })).toMatchObject({ status: 401 });
     const old = httpsRequest(`${doors.httpUrl}/health`, { rejectUnauthorized: false }).end();
@@ -310,7 +355,7 @@ describe('with a certificate', () => {
 
   test('cuts a request whose body does not come, and a connection that is idle', async () => {
     const doors = await openTls({
-      httpLimits: { ...quick, headTimeoutMs: 400, requestTimeoutMs: 400, idleTimeoutMs: 60 },
+      httpLimits: { ...quick, askWithinMs: 400, headTimeoutMs: 400, requestTimeoutMs: 400, idleTimeoutMs: 60 },
     });
     const session = await http2(doors);
     const stream = session.request(post).on('error', () => {});

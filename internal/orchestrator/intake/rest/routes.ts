@@ -1,6 +1,7 @@
 // What the REST door offers: path, method, what a call needs, and how it is answered.
 import { JobFailure } from '../../failure/failures.ts';
 import type { CallContext, CallRule } from '../call.ts';
+import type { PaceOptions } from '../http/body-pace.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { JobService } from '../job-service.ts';
 import type { Services } from '../methods.ts';
@@ -18,6 +19,7 @@ export interface HealthSource {
 
 export interface RestServices extends Services {
   readonly health: HealthSource;
+  readonly pace: PaceOptions;
 }
 
 /** One request of a caller that was let in. */
@@ -36,11 +38,11 @@ export type Route =
 /** By path, then by method. */
 export type Routes = ReadonlyMap<string, ReadonlyMap<string, Route>>;
 
-export function restRoutes({ jobs, agents, health }: RestServices): Routes {
+export function restRoutes({ jobs, agents, health, pace }: RestServices): Routes {
   const runJob: Route = {
     kind: 'guarded',
     rule: { scope: 'jobs:run', isJob: true },
-    answer: (call, context) => answerJob(jobs, call, context),
+    answer: (call, context) => answerJob(jobs, pace, call, context),
   };
   const listAgents: Route = {
     kind: 'guarded',
@@ -71,7 +73,7 @@ export function findRoute(routes: Routes, path: string, method: string): Route {
   throw new HttpFault(405, `This path answers ${allow}.`, { allow });
 }
 
-async function answerJob(jobs: JobService, call: RestCall, context: CallContext): Promise<Reply> {
+async function answerJob(jobs: JobService, pace: PaceOptions, call: RestCall, context: CallContext): Promise<Reply> {
   const { request, response, query } = call;
   if (request.headers['idempotency-key'] !== undefined)
     throw new JobFailure('UNIMPLEMENTED', {
@@ -81,7 +83,7 @@ async function answerJob(jobs: JobService, call: RestCall, context: CallContext)
   const syncInQuery = isSync(query);
   checkBodyHead(request);
   if (call.expectsContinue) response.writeContinue();
-  const input = toJobInput(await readJson(request));
+  const input = toJobInput(await readJson(request, pace));
   if (!syncInQuery && !input.sync)
     throw new JobFailure('UNIMPLEMENTED', {
       field: 'sync',
