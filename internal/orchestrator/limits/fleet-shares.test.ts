@@ -108,3 +108,11 @@ test('it asks once a second from start to close', async () => {
   expect(asks).toHaveLength(3);
   expect(clock.pending).toBe(0);
 });
+
+test('what is used beyond the bound has the floor', async () => {
+  const { shares, asks } = setUp();
+  for (let i = 0; i < 10_001; i++) shares.fractionOf(limitOf(`c${i}`));
+  await shares.renew();
+  expect(asks).toHaveLength(40);
+  expect(shares.fractionOf(limitOf('c10000'))).toBe(0.0625);
+});

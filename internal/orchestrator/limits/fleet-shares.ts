@@ -39,12 +39,14 @@ const leaseMs = 4_000;
 /** Of one call: a script of so many hashes takes a few milliseconds. */
 const maxLimitsPerCall = 250;
 const maxIdleRenewals = 4;
+/** That are leased at once; what is used beyond them has the floor. */
+const maxUses = 10_000;
 /** Of an equal part: what a pod has without asking, for the first job that comes to it. */
 const floorOfEqualPart = 0.25;
 
 export class FleetShares {
   readonly #options: FleetSharesOptions;
-  /** By name; as many as callers have limits, at most. */
+  /** By name. */
   readonly #uses = new Map<string, Use>();
   #cancel: CancelTimer | undefined;
   #closed = false;
@@ -69,6 +71,7 @@ export class FleetShares {
   fractionOf(limit: SharedLimit): number {
     const pods = this.#options.pods();
     const use = this.#uses.get(limit.name) ?? this.#newUse(limit);
+    if (!use) return floorOf(pods);
     use.limit = limit;
     use.asked++;
     use.idle = 0;
@@ -103,7 +106,8 @@ export class FleetShares {
     }
   }
 
-  #newUse(limit: SharedLimit): Use {
+  #newUse(limit: SharedLimit): Use | undefined {
+    if (this.#uses.size >= maxUses) return undefined;
     const use: Use = { limit, fraction: 0, asked: 0, idle: 0, leasedAt: undefined };
     this.#uses.set(limit.name, use);
     return use;
