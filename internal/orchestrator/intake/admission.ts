@@ -4,28 +4,25 @@
 import type { Clock } from '../../kit/clock.ts';
 import { JobFailure } from '../failure/failures.ts';
 import type { Caller } from './auth/caller.ts';
-
-/** Which part of a caller's limits is this pod's, above 0 and up to 1. */
-export interface Shares {
-  fractionOf(caller: Caller): number;
-}
+import { alone, type Shares } from './shares.ts';
+import { takeToken } from './token-bucket.ts';
 
 export interface AdmissionOptions {
   readonly clock: Clock;
   /** Without it this pod is the fleet. */
-  readonly shares?: Shares | undefined;
+  readonly shares?: Shares;
   /** Calls of all callers at once. */
   readonly maxInFlight: number;
 }
 
 export class Admission {
   readonly #clock: Clock;
-  readonly #shares: Shares | undefined;
+  readonly #shares: Shares;
   readonly #maxInFlight: number;
   #inFlight = 0;
   #draining = false;
 
-  constructor({ clock, shares, maxInFlight }: AdmissionOptions) {
+  constructor({ clock, shares = alone, maxInFlight }: AdmissionOptions) {
     this.#clock = clock;
     this.#shares = shares;
     this.#maxInFlight = maxInFlight;
@@ -44,7 +41,7 @@ export class Admission {
   enter(caller: Caller, isJob: boolean): void {
     if (this.#draining) throw new JobFailure('DRAINING');
     if (this.#inFlight >= this.#maxInFlight) throw new JobFailure('OVERLOADED');
-    const share = isLimited(caller) ? (this.#shares?.fractionOf(caller) ?? 1) : 1;
+    const share = isLimited(caller) ? this.#shares.fractionOf(caller) : 1;
     const { maxInFlight, jobsPerSecond } = caller.limits;
     // A part smaller than one call is one call: a fleet of more pods than the limit would else take none.
     if (caller.load.inFlight >= Math.max(1, Math.floor(maxInFlight * share))) throw tooManyAtOnce(maxInFlight);
@@ -60,12 +57,8 @@ export class Admission {
 
   #takeToken({ limits: { jobsPerSecond }, load }: Caller, rate: number): void {
     if (jobsPerSecond === Number.POSITIVE_INFINITY) return;
-    const now = this.#clock.now();
-    const refill = ((now - load.refilledAt) / 1000) * rate;
-    load.tokens = Math.min(Math.max(1, rate), load.tokens + refill);
-    load.refilledAt = now;
-    if (load.tokens < 1) throw tooOften(jobsPerSecond, ((1 - load.tokens) / rate) * 1000);
-    load.tokens--;
+    const waitMs = takeToken(load, rate, this.#clock.now());
+    if (waitMs > 0) throw tooOften(jobsPerSecond, waitMs);
   }
 }
 
@@ -80,6 +73,6 @@ function tooManyAtOnce(maxInFlight: number): JobFailure {
 function tooOften(jobsPerSecond: number, retryAfterMs: number): JobFailure {
   return new JobFailure('RATE_LIMITED', {
     detail: `The caller sends more than ${jobsPerSecond} jobs a second, its limit.`,
-    retryAfterMs: Math.ceil(retryAfterMs),
+    retryAfterMs,
   });
 }
