@@ -118,6 +118,8 @@ export class PeerServer {
 
   #onCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: TLSSocket, greeted: () => void): void {
     stream.on('error', ignore);
+    // Reset in the same packet: an answer would throw.
+    if (stream.destroyed || stream.closed) return void socket.destroy();
     const refusal = this.#judge(headers, socket);
     if (refusal) return this.#refuse(stream, refusal, socket);
     stream.respond({ ':status': 200, 'content-type': grpcContentType }, { waitForTrailers: true });
