@@ -189,7 +189,7 @@ story('another tenant cannot use or see an agent of another pod that is not for 
     });
     failures.push((await stranger.failure(runJob, job)).info?.reason);
   }
-  expect(new Set(failures)).toEqual(new Set(['NO_EXIT_AVAILABLE']));
+  expect(new Set(failures)).toEqual(new Set(['EXIT_NOT_FOUND']));
   expect(origin.hitsOf('private')).toHaveLength(0);
 
   const { response } = await fleet.pod('pod-a').grpc.call(runJob, job);
@@ -200,5 +200,5 @@ story('another tenant cannot use or see an agent of another pod that is not for 
     return lists.flat().every((agent) => agent.agentId !== agentId);
   });
   const refused = await fleet.pod('pod-a').grpc.failure(runJob, job);
-  expect(refused.info?.reason).toBe('NO_EXIT_AVAILABLE');
+  expect(refused.info?.reason).toBe('EXIT_NOT_FOUND');
 });
