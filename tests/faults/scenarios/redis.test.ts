@@ -11,7 +11,7 @@ import { FaultLab } from '../lab.ts';
 import { ofCalmWaters } from '../rules.ts';
 
 /** Longer than a lease: what is not renewed is missed by then. */
-const watchedMs = 5_000;
+const longerThanLeaseMs = 5_000;
 /** For what a lease needs to run out, and to be taken again. */
 const viewBoundMs = 15_000;
 const callers = { grpc: 6, rest: 6, stream: 2 };
@@ -20,6 +20,8 @@ const boundMs = 120_000;
 interface Away {
   readonly what: string;
   readonly forMs: number;
+  /** How long views must stay true afterwards. */
+  readonly watchedMs: number;
   readonly go: (lab: FaultLab) => unknown;
   readonly comeBack: (lab: FaultLab) => unknown;
 }
@@ -27,18 +29,21 @@ interface Away {
 const stalled = (forMs: number): Away => ({
   what: `Redis answers nothing for ${forMs / 1_000} s`,
   forMs,
+  watchedMs: full ? longerThanLeaseMs : 0,
   go: ({ fleet }) => fleet.redis.stop(),
   comeBack: ({ fleet }) => fleet.redis.cont(),
 });
 const killed = (forMs: number): Away => ({
   what: `Redis is killed and is back after ${forMs / 1_000} s`,
   forMs,
+  watchedMs: full ? longerThanLeaseMs : 0,
   go: ({ fleet }) => fleet.redis.kill(),
   comeBack: ({ fleet }) => fleet.redis.restart(),
 });
 const flushed: Away = {
   what: 'Redis forgets everything',
   forMs: 0,
+  watchedMs: longerThanLeaseMs,
   go: ({ fleet }) => fleet.redis.cli('FLUSHALL'),
   comeBack: ({ fleet: { redis } }) => until('Redis is told again', async () => (await redis.cli('DBSIZE')) !== '0'),
 };
@@ -75,7 +80,7 @@ story(
   },
 );
 
-async function suffer(lab: FaultLab, { what, forMs, go, comeBack }: Away): Promise<void> {
+async function suffer(lab: FaultLab, { what, forMs, watchedMs, go, comeBack }: Away): Promise<void> {
   await go(lab);
   await pause(forMs);
   await comeBack(lab);
