@@ -5,7 +5,7 @@ import type { ClusterOptions, RedisOptions } from 'ioredis';
 import { fullJitterMs } from '../../kit/backoff.ts';
 import type { Random } from '../../kit/clock.ts';
 import { redisLimits } from './redis-limits.ts';
-import type { RedisLogin, RedisUrl } from './redis-url.ts';
+import type { RedisAddress, RedisLogin, RedisUrl } from './redis-url.ts';
 
 /** A request wants its answer now; a follower waits at Redis for news. */
 export type ClientKind = 'request' | 'follower';
@@ -21,12 +21,14 @@ export interface ConnectionPlan {
   readonly random: Random;
 }
 
-export function singleOptions(plan: ConnectionPlan & { readonly url: { readonly kind: 'single' } }): ServerOptions {
+export type PlanFor<K extends RedisUrl['kind']> = ConnectionPlan & { readonly url: { readonly kind: K } };
+
+export function singleOptions(plan: PlanFor<'single'>): ServerOptions {
   const { host, port } = plan.url.address;
   return { ...serverOptions(plan), retryStrategy: reconnectDelay(plan.random), host, port, db: plan.url.db };
 }
 
-export function sentinelOptions(plan: ConnectionPlan & { readonly url: { readonly kind: 'sentinel' } }): ServerOptions {
+export function sentinelOptions(plan: PlanFor<'sentinel'>): ServerOptions {
   const { sentinels, master, sentinelLogin } = plan.url;
   return {
     ...serverOptions(plan),
@@ -39,6 +41,17 @@ export function sentinelOptions(plan: ConnectionPlan & { readonly url: { readonl
     sentinelCommandTimeout: redisLimits.commandTimeoutMs,
     sentinelRetryStrategy: reconnectDelay(plan.random),
     ...(plan.tls ? { sentinelTLS: plan.tls, enableTLSForSentinelMode: true } : {}),
+  };
+}
+
+export function sentinelWatchOptions(plan: PlanFor<'sentinel'>, { host, port }: RedisAddress): ServerOptions {
+  return {
+    ...serverOptions({ ...plan, kind: 'request', url: { ...plan.url, login: plan.url.sentinelLogin } }),
+    host,
+    port,
+    retryStrategy: reconnectDelay(plan.random),
+    enableReadyCheck: false,
+    connectionName: 'resproxy-watch',
   };
 }
 

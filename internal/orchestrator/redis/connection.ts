@@ -1,7 +1,9 @@
-// One connection to Redis, be it one server, what Sentinel calls the master, or a Cluster: the only file here that runs
-// ioredis.
+// One connection to Redis, be it one server, what Sentinel calls the master, or a Cluster. ioredis is run here, and by
+// the watch of the Sentinels.
 import { Cluster, Command, Redis } from 'ioredis';
 import { type ConnectionPlan, clusterOptions, sentinelOptions, singleOptions } from './connection-options.ts';
+import type { RedisUrl } from './redis-url.ts';
+import { SentinelWatch } from './sentinel-watch.ts';
 
 export type RedisArgument = string | number | Buffer;
 export type ReplyForm = 'text' | 'bytes';
@@ -30,30 +32,37 @@ export interface Connection {
 }
 
 export function openConnection(plan: ConnectionPlan, events: ConnectionEvents): Connection {
-  return new IoredisConnection(clientOf(plan), events);
+  return new IoredisConnection(plan, events);
 }
 
 class IoredisConnection implements Connection {
   readonly #client: Redis | Cluster;
+  /** Of the one server, or what stands for it. */
+  readonly #name: string;
+  readonly #watch: SentinelWatch | undefined;
   readonly #fault: (error: unknown) => void;
   #renewing = false;
 
-  constructor(client: Redis | Cluster, events: ConnectionEvents) {
-    this.#client = client;
+  constructor(plan: ConnectionPlan, events: ConnectionEvents) {
+    const { url } = plan;
+    this.#client = clientOf(plan);
+    this.#name = nameOf(url);
+    this.#watch = url.kind === 'sentinel' ? new SentinelWatch({ ...plan, url }, () => this.#renew()) : undefined;
     this.#fault = (error) => events.fault(error);
-    // An overload for each event, and one for any: the union has none in common.
-    const on = (event: string, listener: (error: unknown) => void) =>
-      client instanceof Cluster ? client.on(event, listener) : client.on(event, listener);
-    on('ready', () => events.ready());
-    on('close', () => {
+    this.#on('ready', () => events.ready());
+    this.#on('close', () => {
       this.#renewing = false;
       events.lost();
     });
-    on('end', () => events.ended());
-    for (const event of ['error', 'node error', 'sentinelError']) on(event, this.#fault);
+    this.#on('end', () => {
+      this.#renewing = false;
+      events.ended();
+    });
+    for (const event of ['error', 'node error', 'sentinelError']) this.#on(event, this.#fault);
   }
 
   connect(): void {
+    this.#watch?.start();
     this.#client.connect().catch(this.#fault);
   }
 
@@ -67,9 +76,10 @@ class IoredisConnection implements Connection {
   }
 
   async sendToEach(command: string, args: readonly RedisArgument[]): Promise<readonly NodeReply[]> {
-    const nodes = this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client];
+    const client = this.#client;
+    if (!(client instanceof Cluster)) return [{ node: this.#name, reply: await this.send(command, args, 'text') }];
     return Promise.all(
-      nodes.map(async (node) => ({
+      client.nodes('master').map(async (node) => ({
         node: `${node.options.host}:${node.options.port}`,
         reply: await node.sendCommand(toCommand(command, args, 'text')),
       })),
@@ -77,12 +87,20 @@ class IoredisConnection implements Connection {
   }
 
   disconnect(): void {
+    this.#watch?.close();
     this.#client.disconnect();
+  }
+
+  /** An overload for each event, and one for any: the two kinds of client have none in common. */
+  #on(event: string, listener: (error: unknown) => void): void {
+    if (this.#client instanceof Cluster) this.#client.on(event, listener);
+    else this.#client.on(event, listener);
   }
 
   /** Once per connection, however many commands ask for it (ioredis's reconnectOnError would do it for each). */
   #renew(): void {
-    if (this.#renewing) return;
+    const connected = this.#client.status === 'ready' || this.#client.status === 'connect';
+    if (this.#renewing || !connected) return;
     this.#renewing = true;
     this.#client.disconnect(true);
   }
@@ -95,6 +113,10 @@ function isDemoted(error: unknown): boolean {
 
 function toCommand(command: string, args: readonly RedisArgument[], form: ReplyForm): Command {
   return new Command(command, [...args], { replyEncoding: form === 'text' ? 'utf8' : null });
+}
+
+function nameOf(url: RedisUrl): string {
+  return url.kind === 'single' ? `${url.address.host}:${url.address.port}` : `the ${url.kind} of REDIS_URL`;
 }
 
 function clientOf(plan: ConnectionPlan): Redis | Cluster {

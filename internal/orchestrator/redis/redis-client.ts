@@ -81,6 +81,10 @@ export class RedisClient implements RedisCommands {
     return this.#state.type === 'up' ? undefined : this.#fault;
   }
 
+  /** For health: known to be no reason to send work elsewhere, and without an address, since anybody may read it. */
+  readonly note = (): string | undefined =>
+    this.#state.type === 'up' ? undefined : 'Redis does not answer; this pod goes on without it';
+
   onStatus(listener: (status: RedisStatus) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
