@@ -20,7 +20,7 @@ export interface BootCheckOptions {
 type State =
   /** Redis did not answer yet. */
   | { readonly type: 'unseen' }
-  | { readonly type: 'refused'; readonly faults: readonly string[] }
+  | { readonly type: 'refused' }
   | { readonly type: 'passed' }
   | { readonly type: 'closed' };
 
@@ -46,7 +46,7 @@ export class BootCheck {
 
   /** A check of readiness: what must be put right at Redis before this pod may start work. */
   readonly check = (): string | undefined =>
-    this.#state.type === 'refused' ? this.#state.faults.join('; ') : undefined;
+    this.#state.type === 'refused' ? 'the settings of Redis would lose data; the log says what to set' : undefined;
 
   close(): void {
     this.#state = { type: 'closed' };
@@ -65,10 +65,9 @@ export class BootCheck {
   #judge(findings: readonly Finding[]): void {
     if (this.#state.type === 'closed') return;
     this.#say(findings);
-    const faults = findings.filter(({ level }) => level === 'fatal').map(({ text }) => text);
-    if (faults.length > 0) this.#lookAgain();
-    if (this.#state.type === 'passed') return;
-    this.#state = faults.length > 0 ? { type: 'refused', faults } : { type: 'passed' };
+    const fatal = findings.some(({ level }) => level === 'fatal');
+    if (fatal) this.#lookAgain();
+    if (this.#state.type !== 'passed') this.#state = { type: fatal ? 'refused' : 'passed' };
   }
 
   /** An ACL without INFO is for its owner to judge; an answer that was lost is asked for again. */
