@@ -1,6 +1,6 @@
 // Who may import whom (docs/ARCHITECTURE.md). Unit tests beside a file follow the rules of their room.
 const room = (name) => `^internal/orchestrator/${name}/`;
-const orchestratorRooms = ['intake', 'dispatch', 'route', 'registry', 'channel', 'keys', 'admin', 'failure', 'redis'];
+const orchestratorRooms = ['intake', 'dispatch', 'route', 'registry', 'channel', 'keys', 'admin', 'failure', 'redis', 'limits'];
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
@@ -13,6 +13,7 @@ const allowed = {
   admin: ['registry'],
   failure: [],
   redis: [],
+  limits: ['redis'],
 };
 /** And which of the shared floors. gen is for the edges. */
 const floors = {
