@@ -7,7 +7,7 @@ const allowed = {
   intake: ['dispatch', 'route', 'registry', 'channel', 'failure'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
   route: [],
-  registry: ['route', 'redis'],
+  registry: ['route', 'keys', 'redis'],
   channel: ['keys', 'registry', 'failure'],
   keys: [],
   admin: ['registry'],
