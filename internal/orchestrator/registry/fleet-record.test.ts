@@ -18,7 +18,7 @@ test('what one pod writes, another reads', () => {
   const read = held(written);
   expect(read).toMatchObject({ change: 7, epoch: 1700000000000001, welcomedAt: 1700000000000, agentId: 'key/default' });
   expect(read?.record).toMatchObject({ instance: 'instance-1', seq: '18446744073709551615', draining: true });
-  const offers = read ? offersOf(read) : [];
+  const offers = read ? offersOf(read.agentId, read.record, new Set(read.record.tenants)) : [];
   expect(offers[0]).toMatchObject({
     exitId: 'key/default/direct',
     country: 'DE',
@@ -42,7 +42,9 @@ describe('of a later version', () => {
       { ...exit, name: 'other', state: 'dreaming' },
     ];
     const read = held(JSON.stringify({ ...record, exits }));
-    expect(read && offersOf(read).map(({ name, state }) => [name, state])).toEqual([['other', 'paused']]);
+    expect(read && offersOf(read.agentId, read.record, new Set()).map(({ name, state }) => [name, state])).toEqual([
+      ['other', 'paused'],
+    ]);
   });
 });
 

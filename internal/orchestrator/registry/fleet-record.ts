@@ -73,8 +73,11 @@ export function readHeld(value: string): HeldRecord | undefined {
 }
 
 /** The exits that this version can use. */
-export function offersOf({ agentId, record }: HeldRecord): ExitOffer[] {
-  const tenants = new Set(record.tenants);
+export function offersOf(
+  agentId: string,
+  record: ConnectionRecord,
+  tenants: ReadonlySet<string>,
+): readonly ExitOffer[] {
   return record.exits.flatMap(({ name, kind, state, capacity, labels }) => {
     if (!kind) return [];
     const place = {
