@@ -19,7 +19,7 @@ const allowed = {
   intake: ['dispatch', 'route', 'registry', 'channel', 'failure'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
   route: [],
-  registry: ['route', 'redis'],
+  registry: ['route', 'keys', 'redis'],
   channel: ['keys', 'registry', 'route', 'failure'],
   peer: ['channel', 'registry', 'route', 'failure'],
   keys: [],

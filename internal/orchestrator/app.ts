@@ -99,9 +99,9 @@ export class OrchestratorApp implements App {
 
     // What is known of the fleet, and what is told of it.
     const fleet = new FleetView();
-    const registry = new MemoryRegistry(fleet);
+    const registry = new MemoryRegistry({ podId: config.podId, fleet, localFleet: new FleetView() });
     const budget = new BufferBudget(config.bufferBytes);
-    this.#metrics = new Metrics({ agents: () => registry.all(), resetNames, streamBytes: () => budget.usedBytes });
+    this.#metrics = new Metrics({ agents: () => registry.own(), resetNames, streamBytes: () => budget.usedBytes });
     this.#lag = new LoopLag(clock, (lagMs) => this.#metrics.loop.sample(lagMs));
     const health = this.#health();
 

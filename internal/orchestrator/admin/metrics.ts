@@ -6,7 +6,7 @@ import type { DoorwayCounts } from '../../kit/doorway.ts';
 import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
 
 export interface MetricsOptions {
-  /** The whole fleet, whoever may use it; read at each scrape. */
+  /** Those connected to this pod, whoever may use them; read at each scrape. */
   readonly agents: () => Iterable<AgentRecord>;
   /** Names of the reset codes of the agent channel; any other is counted as `other`. */
   readonly resetNames: ReadonlyMap<number, string>;

@@ -19,6 +19,8 @@ import type { Exchange, ExchangeRequest } from './link.ts';
 
 /** Remembers what it was told, in order. */
 class ListedRegistry implements Registry {
+  /** As if another pod had a connection of this rank. */
+  epochElsewhere = 0;
   readonly connections = new Map<string, FleetConnection>();
   readonly told: string[] = [];
 
@@ -31,6 +33,10 @@ class ListedRegistry implements Registry {
   remove(connectionId: string): void {
     this.told.push(`remove ${this.connections.get(connectionId)?.agentId}`);
     this.connections.delete(connectionId);
+  }
+
+  newestEpoch(): number {
+    return this.epochElsewhere;
   }
 }
 
@@ -415,6 +421,67 @@ describe('who is newest', () => {
   test('one program that reconnects is not', async () => {
     for (let i = 0; i <= 2 * channelLimits.flapCount; i++) await greet({ connectSeq: BigInt(i) });
     expect(warnings).toEqual([]);
+  });
+});
+
+describe('the fleet', () => {
+  const rival = { podId: 'pod-2', instanceId: 'instance-2', connectSeq: 1n };
+
+  async function connected() {
+    const agent = await greet();
+    const [connection] = registry.connections.values();
+    if (!connection) throw new Error('no connection');
+    return { agent, connection };
+  }
+
+  test('is told an epoch above all that is known of the agent', async () => {
+    registry.epochElsewhere = 4e15;
+    const { connection } = await connected();
+    expect(connection.epoch).toBe(4e15 + 1);
+  });
+
+  test('ranks connections: the one that it calls newest gets the jobs', async () => {
+    const { agent: first, connection } = await connected();
+    connections.drain('berlin/default');
+    const second = await greet({ connectSeq: 2n });
+    connections.ranked(connection, 5);
+    expect(connection.epoch).toBe(5);
+    const exchange = await open();
+    expect(second.heard('open')).toHaveLength(1);
+    expect(first.heard('open')).toHaveLength(0);
+    exchange.cancel('cancelled');
+  });
+
+  test('says that another program took the name elsewhere: the connection is replaced, and that is counted', async () => {
+    const { agent, connection } = await connected();
+    connections.newerElsewhere(connection, rival);
+    await settle();
+    expect(agent.end).toMatchObject({ code: 4409 });
+    expect(connections.flaps).toBe(1);
+    connections.newerElsewhere(connection, rival);
+    expect(connections.flaps).toBe(1);
+  });
+
+  test('says so again and again: that is reported', async () => {
+    for (let i = 0; i < channelLimits.flapCount; i++) {
+      const { connection } = await connected();
+      connections.newerElsewhere(connection, rival);
+    }
+    expect(warnings).toEqual(['two programs run under the name of this agent and replace each other']);
+  });
+
+  test('says that the same program went elsewhere: one that drains may finish, any other ends', async () => {
+    const moved = { ...rival, instanceId: 'instance-1', connectSeq: 2n };
+    const { agent: drained, connection } = await connected();
+    connections.drain('berlin/default');
+    connections.newerElsewhere(connection, moved);
+    expect(drained.end).toBeUndefined();
+    const other = await greet({ agentName: 'other' });
+    const [, second] = registry.connections.values();
+    if (second) connections.newerElsewhere(second, moved);
+    await settle();
+    expect(other.end).toMatchObject({ code: 4409 });
+    expect(connections.flaps).toBe(0);
   });
 });
 
