@@ -16,12 +16,17 @@ export const fleetSettings = {
     what: '1 to 32 letters, digits, dots, dashes or underscores',
   }),
   RESPROXY_POD_ADDRESS: optionalText('IP address at which other pods reach this one; by default its own.'),
-  RESPROXY_PEER_PORT: integer('Port that other pods dial; closed without a peer credential. 0 lets the system choose.', {
-    fallback: 9091,
-    min: 0,
-    max: 65_535,
-  }),
-  RESPROXY_PEER_TLS_CERT: optionalText('PEM file of the certificate that this pod shows to others, for `resproxy-peer`.'),
+  RESPROXY_PEER_PORT: integer(
+    'Port that other pods dial; closed without a peer credential. 0 lets the system choose.',
+    {
+      fallback: 9091,
+      min: 0,
+      max: 65_535,
+    },
+  ),
+  RESPROXY_PEER_TLS_CERT: optionalText(
+    'PEM file of the certificate that this pod shows to others, for `resproxy-peer`.',
+  ),
   RESPROXY_PEER_TLS_KEY: optionalText('PEM file of its private key.'),
   RESPROXY_PEER_TLS_CA: optionalText('PEM file of the authority whose certificates are believed.'),
   RESPROXY_PEER_TOKEN_FILE: optionalText(

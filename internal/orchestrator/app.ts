@@ -17,6 +17,7 @@ import { Metrics } from './admin/metrics.ts';
 import { AgentConnections } from './channel/agent-connections.ts';
 import { AgentListener } from './channel/agent-listener.ts';
 import { type AddressRange, isLoopback, parseRange } from './channel/client-address.ts';
+import type { LinkDirectory } from './channel/link.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { Admission } from './intake/admission.ts';
 import { AgentService } from './intake/agent-service.ts';
@@ -26,13 +27,18 @@ import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
+import { alone as ownShares } from './intake/shares.ts';
 import { FileKeys } from './keys/file-keys.ts';
 import { Keyring } from './keys/keyring.ts';
+import type { PeerConfig } from './peer/peer-credential.ts';
+import { parseRedisUrl } from './redis/redis-url.ts';
+import type { AgentControl } from './registry/agents.ts';
 import { FleetView } from './registry/fleet-view.ts';
 import { MemoryRegistry } from './registry/memory-registry.ts';
+import { type FleetConfig, SharedFleet } from './shared-fleet.ts';
 
 // For reading the settings.
-export { type AddressRange, isLoopback, parseRange };
+export { type AddressRange, type FleetConfig, isLoopback, type PeerConfig, parseRange, parseRedisUrl };
 
 export interface PemFiles {
   readonly certPath: string;
@@ -57,6 +63,8 @@ export interface OrchestratorConfig {
   /** Undefined: everybody is let in. */
   readonly callersFile: string | undefined;
   readonly podId: string;
+  /** Undefined: this pod is alone. */
+  readonly fleet: FleetConfig | undefined;
   /** After SIGTERM: how long everything is still taken, so that balancers can look elsewhere. */
   readonly lameDuckMs: number;
   readonly shutdownGraceMs: number;
@@ -68,6 +76,8 @@ export interface OrchestratorConfig {
 /** Calls of all callers at once. Each holds at most its windows, and the buffer budget holds them all. */
 const maxCallsInFlight = 20_000;
 const maxAttempts = 3;
+/** For links between pods, once nothing is left to run over them. */
+const leaveGraceMs = 1_000;
 
 export class OrchestratorApp implements App {
   readonly #config: OrchestratorConfig;
@@ -82,6 +92,7 @@ export class OrchestratorApp implements App {
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
   readonly #connections: AgentConnections;
+  readonly #shared: SharedFleet | undefined;
   readonly #agents: AgentService;
   readonly #agentDoor: AgentListener;
   readonly #grpcDoor: GrpcDoor;
@@ -98,25 +109,35 @@ export class OrchestratorApp implements App {
     const agentTls = config.agentTls === config.tls ? tls : this.#certificate(config.agentTls);
 
     // What is known of the fleet, and what is told of it.
+    const { podId, trustedProxies, bind, adminBind } = config;
     const fleet = new FleetView();
-    const registry = new MemoryRegistry({ podId: config.podId, fleet, localFleet: new FleetView() });
+    const localFleet = new FleetView();
+    const memory = new MemoryRegistry({ podId, fleet, localFleet });
     const budget = new BufferBudget(config.bufferBytes);
-    this.#metrics = new Metrics({ agents: () => registry.own(), resetNames, streamBytes: () => budget.usedBytes });
-    this.#lag = new LoopLag(clock, (lagMs) => this.#metrics.loop.sample(lagMs));
+    const metrics = new Metrics({
+      agents: () => memory.own(),
+      resetNames,
+      streamBytes: () => budget.usedBytes,
+      redisUp: config.fleet && (() => this.#shared?.redisUp ?? false),
+    });
+    this.#metrics = metrics;
+    this.#lag = new LoopLag(clock, (lagMs) => metrics.loop.sample(lagMs));
     const health = this.#health();
+    const random = Math.random;
+    const means = { podId, bind, clock, random, wheel, budget, metrics, health, log, memory, fleet, localFleet };
+    this.#shared = config.fleet && new SharedFleet(config.fleet, means);
 
     // Agents: who may come, and the links to their exits.
-    const { podId, trustedProxies, bind, adminBind } = config;
     this.#keyring = new Keyring({ source: new FileKeys({ path: config.keysFile, clock, log }), clock });
     this.#connections = new AgentConnections({
       podId,
       clock,
-      random: Math.random,
+      random,
       randomBytes,
       wheel,
       budget,
-      observer: this.#metrics.channel,
-      registry,
+      observer: metrics.channel,
+      registry: this.#shared?.registry ?? memory,
       log,
       agentGraceMs: config.shutdownGraceMs,
     });
@@ -137,32 +158,41 @@ export class OrchestratorApp implements App {
       log,
     });
 
-    // Jobs: from a request to an exit and back.
+    // Jobs: from a request to an exit and back, through another pod when the exit is there.
+    const { links, control } = this.#shared?.join(this.#connections) ?? alone(this.#connections);
     this.#dispatcher = new Dispatcher({
       fleet,
-      links: this.#connections,
+      links,
       clock,
-      random: Math.random,
-      observer: this.#metrics.attempts,
+      random,
+      observer: metrics.attempts,
       maxWholeBodyBytes: limits.maxUnaryBodyBytes,
       maxPieceBytes: limits.maxDataBytes,
     });
-    const observer = this.#metrics.jobs;
-    const jobs = new JobService({ runner: this.#dispatcher, clock, newJobId: randomUUID, observer, maxAttempts });
-    const agents = new AgentService(registry, this.#connections);
+    const observer = metrics.jobs;
+    const shares = this.#shared?.shares ?? ownShares;
+    const jobs = new JobService({
+      runner: this.#dispatcher,
+      clock,
+      newJobId: randomUUID,
+      observer,
+      maxAttempts,
+      shares,
+    });
+    const agents = new AgentService(memory, control);
     this.#agents = agents;
 
     // Callers: who may ask, and the doors.
     this.#callers =
       config.callersFile === undefined ? undefined : new CallersFile({ path: config.callersFile, clock, log });
-    this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight });
+    this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight, shares });
     const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
     const shared = { tls, gate, jobs, agents, health, clock, wheel, newRequestId: randomUUID, log };
     this.#grpcDoor = new GrpcDoor({ ...door('grpc'), ...shared });
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
     // Platform engineers.
-    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics: this.#metrics });
+    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics });
   }
 
   /** Certificates, keys and callers first; then the doors, agents first; ready last. */
@@ -173,6 +203,8 @@ export class OrchestratorApp implements App {
     this.#countConnections();
     this.#lag.start();
     this.#listening('admin', await this.#admin.listen());
+    const peer = await this.#shared?.start();
+    if (peer) this.#listening('peer', peer);
     this.#listening('agent', await this.#agentDoor.start());
     this.#listening('grpc', await this.#grpcDoor.start());
     this.#listening('http', await this.#httpDoor.start());
@@ -184,8 +216,9 @@ export class OrchestratorApp implements App {
    * 1. Readiness off; everything is still taken while balancers look elsewhere.
    * 2. Agents are told to dial another pod, paced; each serves here until it has one.
    * 3. The doors finish what they have: jobs run on for at most the grace and are then cancelled.
-   * 4. No job can come any more, so agents need not wait for another pod: their connections close with 4001.
-   * 5. Ports, files and timers are let go.
+   * 4. Agents that have moved are let go, with what other pods sent them. Without another pod to move to no job can come
+   *    any more, and nothing is waited for: their connections close with 4001.
+   * 5. Links, lease, ports, files and timers are let go.
    */
   async stop(reason: string): Promise<void> {
     const { lameDuckMs, shutdownGraceMs: graceMs, drainSpreadMs: spreadMs } = this.#config;
@@ -193,14 +226,16 @@ export class OrchestratorApp implements App {
     this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#httpDoor.leave();
     this.#agents.endWatches();
+    this.#shared?.registry.setDraining();
     await sleep(this.#clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
     await Promise.all([this.#grpcDoor.stop(graceMs), this.#httpDoor.stop(graceMs)]);
     this.#admission.drain();
     await this.#dispatcher.drain();
-    this.#connections.endJobs();
+    if (!this.#shared?.hasOthers) this.#connections.endJobs();
     await agentsGone;
+    await this.#shared?.leave(leaveGraceMs);
     await this.#agentDoor.close();
     await this.#admin.close();
     this.#keyring.stop();
@@ -235,9 +270,14 @@ export class OrchestratorApp implements App {
     return certificate;
   }
 
-  #listening(door: Door | 'admin', { address, port }: AddressInfo): void {
+  #listening(door: Door | 'admin' | 'peer', { address, port }: AddressInfo): void {
     this.#log.info({ door, address, port }, 'listening');
   }
+}
+
+/** Where this pod is the fleet. */
+function alone(connections: AgentConnections): { readonly links: LinkDirectory; readonly control: AgentControl } {
+  return { links: connections, control: connections };
 }
 
 function authenticator(callers: CallersFile | undefined): Authenticator {

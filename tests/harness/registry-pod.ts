@@ -51,7 +51,6 @@ export class RegistryPod implements FleetListener {
       stream: { call: (command, args) => this.#counted('changes', () => follower.redis.call(command, args)) },
       keyPrefix,
       podId,
-      address: `127.0.0.1:${1000 + Number(podId.replace(/\D/g, ''))}`,
       version: '0.1.0',
       memory: this.memory,
       clock,
@@ -68,7 +67,7 @@ export class RegistryPod implements FleetListener {
       },
       podLeft: (pod) => void this.pods.delete(pod),
     });
-    this.registry.start();
+    this.registry.start(`127.0.0.1:${1000 + Number(podId.replace(/\D/g, ''))}`);
   }
 
   static async up(options: RegistryPodOptions): Promise<RegistryPod> {

@@ -16,7 +16,7 @@ const jobs = full ? 20_000 : 2_000;
 const callers = 32;
 const jobsBoundMs = full ? 10 * 60_000 : 120_000;
 /** Jobs that a pod sent to another (`sent`), and those that it served for another (`served`). */
-const relays = 'resproxy_relayed_total';
+const relays = 'resproxy_relay_total';
 const MiB = 1024 * 1024;
 
 const lab = shared(async (use) => {

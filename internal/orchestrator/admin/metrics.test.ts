@@ -62,6 +62,13 @@ test('every name that dashboards rely on is on the page', async () => {
     'resproxy_redis_commands_total counter',
     'resproxy_redis_reconnects_total counter',
     'resproxy_redis_up gauge',
+    'resproxy_registry_change_lag_seconds histogram',
+    'resproxy_registry_remote_agents gauge',
+    'resproxy_registry_remote_exits gauge',
+    'resproxy_registry_snapshots_total counter',
+    'resproxy_registry_staleness_seconds gauge',
+    'resproxy_registry_unpublished gauge',
+    'resproxy_relay_total counter',
     'resproxy_resets_total counter',
     'resproxy_stream_buffered_bytes gauge',
   ]);

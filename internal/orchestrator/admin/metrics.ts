@@ -4,6 +4,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { DoorwayCounts } from '../../kit/doorway.ts';
 import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
+import { PeerMetrics, RedisMetrics, RegistryMetrics, RelayMetrics } from './fleet-metrics.ts';
+import { childOf, childOf2, countAtScrape, readAtScrape, summed } from './instruments.ts';
 
 export interface MetricsOptions {
   /** Those connected to this pod, whoever may use them; read at each scrape. */
@@ -22,9 +24,6 @@ type HistogramChild = ReturnType<Histogram['labels']>;
 const agentStates: readonly AgentStatus[] = ['available', 'busy', 'draining'];
 const jobBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const rttBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-const redisBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10];
-/** Between machines of one cluster. */
-const peerRttBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 const lagBuckets = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export class Metrics {
@@ -34,8 +33,10 @@ export class Metrics {
   readonly channel: ChannelMetrics;
   readonly peers: PeerMetrics;
   readonly loop: LoopMetrics;
-  /** There is one without Redis too, which nobody tells anything. */
+  // Those of a pod among others are there without Redis too, and nobody tells them anything.
   readonly redis: RedisMetrics;
+  readonly registry: RegistryMetrics;
+  readonly relay: RelayMetrics;
 
   constructor({ agents, resetNames, streamBytes, redisUp }: MetricsOptions) {
     this.jobs = new JobMetrics(this.#registry);
@@ -44,6 +45,8 @@ export class Metrics {
     this.peers = new PeerMetrics(this.#registry);
     this.loop = new LoopMetrics(this.#registry);
     this.redis = new RedisMetrics(this.#registry, redisUp);
+    this.registry = new RegistryMetrics(this.#registry);
+    this.relay = new RelayMetrics(this.#registry);
     countFleet(this.#registry, agents);
     readAtScrape(this.#registry, 'resproxy_stream_buffered_bytes', 'Bytes that streams hold now.', streamBytes);
   }
@@ -172,54 +175,6 @@ export class ChannelMetrics {
   }
 }
 
-/** What the links between pods tell; a mux's observer too. A reset of a relayed stream is counted where its agent is. */
-export class PeerMetrics {
-  readonly #rtt: Histogram;
-  readonly #blockedSeconds = new Map<string, number>();
-  #links = 0;
-  #bytesIn = 0;
-  #bytesOut = 0;
-
-  constructor(registry: Registry) {
-    readAtScrape(registry, 'resproxy_peer_links', 'Other pods that this one can relay jobs to.', () => this.#links);
-    this.#rtt = new Histogram({
-      name: 'resproxy_peer_rtt_seconds',
-      help: 'Round trips of heartbeats to other pods.',
-      buckets: peerRttBuckets,
-      registers: [registry],
-    });
-    summed(registry, 'resproxy_peer_bytes_total', 'Bytes of frames to (out) and from (in) pods.', 'direction', () => [
-      ['in', this.#bytesIn],
-      ['out', this.#bytesOut],
-    ]);
-    const blocked = 'Time that relaying waited for credit of a stream, of the link, or for the socket.';
-    summed(registry, 'resproxy_peer_blocked_seconds_total', blocked, 'level', () => this.#blockedSeconds);
-  }
-
-  linkUp(): void {
-    this.#links++;
-  }
-
-  linkDown(): void {
-    this.#links--;
-  }
-
-  bytes(direction: 'in' | 'out', bytes: number): void {
-    if (direction === 'in') this.#bytesIn += bytes;
-    else this.#bytesOut += bytes;
-  }
-
-  rtt(ms: number): void {
-    this.#rtt.observe(ms / 1000);
-  }
-
-  reset(): void {}
-
-  blocked(level: 'stream' | 'connection' | 'socket', ms: number): void {
-    this.#blockedSeconds.set(level, (this.#blockedSeconds.get(level) ?? 0) + ms / 1000);
-  }
-}
-
 /** How late the event loop was, sample by sample. */
 export class LoopMetrics {
   readonly #lag: Histogram;
@@ -235,43 +190,6 @@ export class LoopMetrics {
 
   sample(lagMs: number): void {
     this.#lag.observe(lagMs / 1000);
-  }
-}
-
-/** What the clients of Redis tell. `kind` is a script or a command; both come from the code. */
-export class RedisMetrics {
-  readonly #total: (kind: string, outcome: string) => CounterChild;
-  readonly #duration: (kind: string) => HistogramChild;
-  #reconnects = 0;
-
-  constructor(registry: Registry, up: (() => boolean) | undefined) {
-    const total = new Counter({
-      name: 'resproxy_redis_commands_total',
-      help: 'Commands and scripts by how they ended: OK, REFUSED, UNSENT (Redis was down), UNKNOWN (no answer).',
-      labelNames: ['kind', 'outcome'],
-      registers: [registry],
-    });
-    const duration = new Histogram({
-      name: 'resproxy_redis_command_duration_seconds',
-      help: 'From sending a command to its answer or its failure; unsent ones are left out.',
-      labelNames: ['kind'],
-      buckets: redisBuckets,
-      registers: [registry],
-    });
-    this.#total = childOf2((kind, outcome) => total.labels(kind, outcome));
-    this.#duration = childOf((kind) => duration.labels(kind));
-    const reconnects = 'Times that a client of Redis was connected again after its connection was lost.';
-    countAtScrape(registry, 'resproxy_redis_reconnects_total', reconnects, () => this.#reconnects);
-    if (up) readAtScrape(registry, 'resproxy_redis_up', 'Whether Redis answers, 1 or 0.', () => Number(up()));
-  }
-
-  command(kind: string, outcome: string, ms: number): void {
-    this.#total(kind, outcome).inc();
-    if (outcome !== 'UNSENT') this.#duration(kind).observe(ms / 1000);
-  }
-
-  reconnected(): void {
-    this.#reconnects++;
   }
 }
 
@@ -329,60 +247,4 @@ function countFleet(registry: Registry, agents: MetricsOptions['agents']): void 
 /** An agent may claim any text to be its country; two letters are at most 676. */
 function countryLabel(country: string): string {
   return /^[A-Z]{2}$/.test(country) ? country : 'other';
-}
-
-/** A gauge whose value is kept elsewhere, and read at each scrape. */
-function readAtScrape(registry: Registry, name: string, help: string, read: () => number): void {
-  new Gauge({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.set(read());
-    },
-  });
-}
-
-/** A counter whose sum is kept elsewhere, as a plain number, and read at each scrape. */
-function countAtScrape(registry: Registry, name: string, help: string, read: () => number): void {
-  new Counter({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(read());
-    },
-  });
-}
-
-/** A counter with one label whose sums are kept elsewhere, as plain numbers, and read at each scrape. */
-function summed(registry: Registry, name: string, help: string, label: string, sums: () => Iterable<[string, number]>) {
-  new Counter({
-    name,
-    help,
-    labelNames: [label],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [value, sum] of sums()) this.inc({ [label]: value }, sum);
-    },
-  });
-}
-
-/** Remembers the child of a metric by its label; the labels come from closed lists. */
-function childOf<C>(make: (label: string) => C): (label: string) => C {
-  const children = new Map<string, C>();
-  return (label) => {
-    const known = children.get(label);
-    if (known !== undefined) return known;
-    const child = make(label);
-    children.set(label, child);
-    return child;
-  };
-}
-
-function childOf2<C>(make: (first: string, second: string) => C): (first: string, second: string) => C {
-  const byFirst = childOf((first) => childOf((second) => make(first, second)));
-  return (first, second) => byFirst(first)(second);
 }

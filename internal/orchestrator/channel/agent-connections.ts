@@ -161,12 +161,20 @@ export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentCo
     for (const connection of this.#roster.ofKey(policy.id)) connection.changePolicy(policy);
   }
 
-  drain(agentId: string): number {
+  async drain(agentId: string): Promise<number> {
+    return this.drainAgent(agentId);
+  }
+
+  async disconnect(agentId: string): Promise<number> {
+    return this.disconnectAgent(agentId);
+  }
+
+  drainAgent(agentId: string): number {
     const order = { graceMs: this.#options.agentGraceMs, spreadMs: 0, keepServing: false };
     return this.#roster.ofAgent(agentId).filter((connection) => connection.drain(order)).length;
   }
 
-  disconnect(agentId: string): number {
+  disconnectAgent(agentId: string): number {
     const connections = [...this.#roster.ofAgent(agentId)];
     for (const connection of connections) connection.close(closeCode.restart, 'disconnected by an operator');
     return connections.length;

@@ -23,7 +23,6 @@ beforeEach(() => {
     keys: registryKeys('rp'),
     clock,
     podId: 'pod-1',
-    address: '10.0.0.1:9091',
     version: '0.1.0',
     newToken: () => String(seats.length),
     confirmedWrite: () => confirmed,
@@ -39,7 +38,7 @@ afterEach(async () => {
 });
 
 test('takes a seat, and renews it once per second', async () => {
-  lease.start();
+  lease.start('10.0.0.1:9091');
   await clock.advance(0);
   await clock.advance(3_500);
   expect(seats).toEqual(['pod-1~0']);
@@ -53,7 +52,7 @@ test('takes a seat, and renews it once per second', async () => {
 });
 
 test('takes another seat when Redis says that the lease is over', async () => {
-  lease.start();
+  lease.start('10.0.0.1:9091');
   await clock.advance(0);
   redis.on('beat', (_keys, args) => [args[3] === 1 ? 'held' : 'lapsed', 1, 1, 0]);
   await clock.advance(registryLimits.beatMs);
@@ -61,7 +60,7 @@ test('takes another seat when Redis says that the lease is over', async () => {
 });
 
 test('takes another seat when Redis lost a write that it had confirmed', async () => {
-  lease.start();
+  lease.start('10.0.0.1:9091');
   await clock.advance(0);
   confirmed = 10;
   redis.on('beat', (_keys, args) => ['held', 1, 1, args[3] === 1 ? 0 : 9]);
@@ -70,7 +69,7 @@ test('takes another seat when Redis lost a write that it had confirmed', async (
 });
 
 test('goes on while Redis is away, and keeps its seat', async () => {
-  lease.start();
+  lease.start('10.0.0.1:9091');
   await clock.advance(0);
   redis.away = true;
   await clock.advance(5_000);
@@ -81,7 +80,7 @@ test('goes on while Redis is away, and keeps its seat', async () => {
 });
 
 test('says at once that it drains, and says nothing once it is stopped', async () => {
-  lease.start();
+  lease.start('10.0.0.1:9091');
   await clock.advance(0);
   lease.setDraining();
   await clock.advance(0);

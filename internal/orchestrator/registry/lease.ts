@@ -27,7 +27,6 @@ export interface LeaseOptions {
   readonly keys: RegistryKeys;
   readonly clock: Clock;
   readonly podId: string;
-  readonly address: string;
   readonly version: string;
   readonly newToken: () => string;
   /** The newest write to the present seat that Redis has confirmed. */
@@ -53,14 +52,20 @@ export class Lease {
 
   constructor(options: LeaseOptions) {
     this.#options = options;
-    this.#record = { address: options.address, version: options.version, draining: false };
+    this.#record = { address: '', version: options.version, draining: false };
   }
 
   get seat(): string | undefined {
     return this.#seat;
   }
 
-  start(): void {
+  /** `address` is where other pods reach this one; empty when they cannot. */
+  start(address: string): void {
+    this.#record = { ...this.#record, address };
+    this.#keepUp();
+  }
+
+  #keepUp(): void {
     const { clock, onFault } = this.#options;
     const startedAt = clock.now();
     void this.beat()
@@ -68,7 +73,7 @@ export class Lease {
       .finally(() => {
         if (this.#stopped) return;
         const pauseMs = Math.max(0, registryLimits.beatMs - (clock.now() - startedAt));
-        this.#cancelNext = clock.after(pauseMs, () => this.start());
+        this.#cancelNext = clock.after(pauseMs, () => this.#keepUp());
       });
   }
 

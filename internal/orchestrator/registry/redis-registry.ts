@@ -27,8 +27,6 @@ export interface RedisRegistryOptions {
   /** First part of every key. */
   readonly keyPrefix: string;
   readonly podId: string;
-  /** Where other pods reach this one. */
-  readonly address: string;
   readonly version: string;
   readonly memory: MemoryRegistry;
   readonly clock: Clock;
@@ -137,8 +135,9 @@ export class RedisRegistry implements Registry {
     this.#remote.seats.listen(listener);
   }
 
-  start(): void {
-    this.#lease.start();
+  /** `address` is where other pods reach this one; empty when they cannot. */
+  start(address: string): void {
+    this.#lease.start(address);
     this.#follower.start();
   }
 

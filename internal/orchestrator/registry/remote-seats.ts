@@ -15,7 +15,7 @@ export interface RemoteSeat {
 export type PodRecord = z.output<typeof podSchema>;
 
 const podSchema = z.object({
-  address: z.string().min(1).max(128),
+  address: z.string().max(128),
   version: z.string().max(64),
   draining: z.boolean(),
 });
