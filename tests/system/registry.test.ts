@@ -6,7 +6,7 @@ import { registryBehaviours } from '../../internal/orchestrator/registry/registr
 import { RedisServer } from '../harness/redis.ts';
 import { RedisCluster, RedisSentinels } from '../harness/redis-groups.ts';
 import { agreed, RegistryPod } from '../harness/registry-pod.ts';
-import { shared, story, type Use } from '../harness/story.ts';
+import { type Closable, shared, story, type Use } from '../harness/story.ts';
 import { until } from '../harness/waiting.ts';
 
 async function podsOn(use: Use, url: string, count = 3): Promise<RegistryPod[]> {
@@ -20,8 +20,19 @@ function first(pods: readonly RegistryPod[]): [RegistryPod, RegistryPod, Registr
   return [a, b, c];
 }
 
-describe.each(['another pod', 'the same pod'])('seen from %s', (whence) => {
-  const redis = shared((use) => RedisServer.start().then(use));
+interface Redis extends Closable {
+  readonly url: string;
+}
+
+const kinds: readonly (readonly [where: string, from: 'here' | 'there', start: () => Promise<Redis>])[] = [
+  ['from another pod', 'there', () => RedisServer.start()],
+  ['from the same pod', 'here', () => RedisServer.start()],
+  ['from another pod, by a Cluster', 'there', () => RedisCluster.start()],
+  ['from another pod, by Sentinel', 'there', () => RedisSentinels.start()],
+];
+
+describe.each(kinds)('seen %s', (_where, from, start) => {
+  const redis = shared((use) => start().then(use));
   let run = 0;
 
   for (const { name, check } of registryBehaviours) {
@@ -29,10 +40,10 @@ describe.each(['another pod', 'the same pod'])('seen from %s', (whence) => {
       const keyPrefix = `suite-${++run}`;
       const { url } = redis();
       const here = use(await RegistryPod.up({ url, podId: 'pod-1', keyPrefix }));
-      const seen = whence === 'the same pod' ? here : use(await RegistryPod.up({ url, podId: 'pod-2', keyPrefix }));
+      const seen = from === 'here' ? here : use(await RegistryPod.up({ url, podId: 'pod-2', keyPrefix }));
       const settled = async () => {
         await until('all is in Redis', () => here.registry.figures.publishQueue === 0);
-        const changes = Number(await redis().cli('HGET', `{${keyPrefix}:reg}:meta`, 'changes'));
+        const changes = await here.changes();
         await until('all is in the view', () => seen.registry.change >= changes);
       };
       await check({ registry: here.registry, directory: seen.memory, fleet: seen.fleet, settled });
