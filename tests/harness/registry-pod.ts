@@ -6,7 +6,9 @@ import { type Clock, systemClock } from '../../internal/kit/clock.ts';
 import { FleetView } from '../../internal/orchestrator/registry/fleet-view.ts';
 import { MemoryRegistry } from '../../internal/orchestrator/registry/memory-registry.ts';
 import type { RemotePod } from '../../internal/orchestrator/registry/pods.ts';
+import { type RegistryKeys, registryKeys } from '../../internal/orchestrator/registry/redis-keys.ts';
 import { RedisRegistry } from '../../internal/orchestrator/registry/redis-registry.ts';
+import { scripts } from '../../internal/orchestrator/registry/redis-scripts.ts';
 import type { FleetConnection, FleetListener, Rival } from '../../internal/orchestrator/registry/registry.ts';
 import { connection } from '../../internal/orchestrator/registry/registry-suite.ts';
 import { TestClient } from './redis-client.ts';
@@ -37,10 +39,12 @@ export class RegistryPod implements FleetListener {
   /** The connections of this pod that are open. */
   readonly open = new Map<string, Made>();
   readonly #clients: readonly [TestClient, TestClient];
+  readonly #keys: RegistryKeys;
   #parted: 'no' | 'changes' | 'all' = 'no';
 
   constructor({ url, podId, clock = systemClock, keyPrefix = 'rp' }: RegistryPodOptions) {
     this.podId = podId;
+    this.#keys = registryKeys(keyPrefix);
     this.memory = new MemoryRegistry({ podId, fleet: this.fleet, localFleet: this.localFleet });
     const [request, follower] = [new TestClient(url), new TestClient(url, 'follower')];
     this.#clients = [request, follower];
@@ -103,6 +107,12 @@ export class RegistryPod implements FleetListener {
   newerElsewhere(older: FleetConnection, rival: Rival): void {
     this.rivals.push(`${older.connectionId} ${rival.podId}`);
     if (older.instanceId !== rival.instanceId || !older.draining) this.disconnect(older.connectionId);
+  }
+
+  /** How many changes Redis has. */
+  async changes(): Promise<number> {
+    const [changes] = (await this.#clients[0].redis.run(scripts.position, [this.#keys.meta], [])) as [number];
+    return changes;
   }
 
   /** The connections that its view holds, in a form that can be compared. */

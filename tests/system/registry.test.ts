@@ -1,49 +1,52 @@
 // Many pods that share one registry, on a real Redis: whatever happens to pods and to Redis, every view ends up with
 // exactly the connections that exist.
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect } from '@jest/globals';
+import { systemClock } from '../../internal/kit/clock.ts';
 import { registryBehaviours } from '../../internal/orchestrator/registry/registry-suite.ts';
 import { RedisServer } from '../harness/redis.ts';
 import { RedisCluster, RedisSentinels } from '../harness/redis-groups.ts';
 import { agreed, RegistryPod } from '../harness/registry-pod.ts';
-import { shared, story, type Use } from '../harness/story.ts';
+import { type Closable, shared, story, type Use } from '../harness/story.ts';
 import { until } from '../harness/waiting.ts';
-
-const meta = (prefix: string) => `{${prefix}:reg}:meta`;
 
 async function podsOn(use: Use, url: string, count = 3): Promise<RegistryPod[]> {
   const names = Array.from({ length: count }, (_, index) => `pod-${index + 1}`);
   return Promise.all(names.map(async (podId) => use(await RegistryPod.up({ url, podId }))));
 }
 
-/** The registries, each with what it takes for granted. */
 function first(pods: readonly RegistryPod[]): [RegistryPod, RegistryPod, RegistryPod] {
   const [a, b, c] = pods;
   if (!a || !b || !c) throw new Error('three pods are needed');
   return [a, b, c];
 }
 
-describe('seen from another pod', () => {
-  const redis = shared((use) => RedisServer.start().then(use));
+interface Redis extends Closable {
+  readonly url: string;
+}
+
+const kinds: readonly (readonly [where: string, from: 'here' | 'there', start: () => Promise<Redis>])[] = [
+  ['from another pod', 'there', () => RedisServer.start()],
+  ['from the same pod', 'here', () => RedisServer.start()],
+  ['from another pod, by a Cluster', 'there', () => RedisCluster.start()],
+  ['from another pod, by Sentinel', 'there', () => RedisSentinels.start()],
+];
+
+describe.each(kinds)('seen %s', (_where, from, start) => {
+  const redis = shared((use) => start().then(use));
   let run = 0;
 
   for (const { name, check } of registryBehaviours) {
-    test(name, async () => {
+    story(name, async (use) => {
       const keyPrefix = `suite-${++run}`;
-      const url = redis().url;
-      const [here, there] = await Promise.all([
-        RegistryPod.up({ url, podId: 'pod-1', keyPrefix }),
-        RegistryPod.up({ url, podId: 'pod-2', keyPrefix }),
-      ]);
-      try {
-        const settled = async () => {
-          await until('all is in Redis', () => here.registry.figures.publishQueue === 0);
-          const changes = Number(await redis().cli('HGET', meta(keyPrefix), 'changes'));
-          await until('all is in the view', () => there.registry.change >= changes);
-        };
-        await check({ registry: here.registry, directory: there.memory, fleet: there.fleet, settled });
-      } finally {
-        await Promise.all([here.close(), there.close()]);
-      }
+      const { url } = redis();
+      const here = use(await RegistryPod.up({ url, podId: 'pod-1', keyPrefix }));
+      const seen = from === 'here' ? here : use(await RegistryPod.up({ url, podId: 'pod-2', keyPrefix }));
+      const settled = async () => {
+        await until('all is in Redis', () => here.registry.figures.publishQueue === 0);
+        const changes = await here.changes();
+        await until('all is in the view', () => seen.registry.change >= changes);
+      };
+      await check({ registry: here.registry, directory: seen.memory, fleet: seen.fleet, settled });
     });
   }
 });
@@ -142,7 +145,6 @@ story('connections of one program are ordered by its own count, and one that dra
 });
 
 story('clocks five minutes apart change nothing', async (use) => {
-  const { systemClock } = await import('../../internal/kit/clock.ts');
   const off = (ms: number) => ({ ...systemClock, wallMs: () => Date.now() + ms });
   const server = use(await RedisServer.start());
   const early = use(await RegistryPod.up({ url: server.url, podId: 'pod-1', clock: off(-300_000) }));
@@ -160,8 +162,11 @@ story('clocks five minutes apart change nothing', async (use) => {
   expect(Math.abs((seen?.connectedAt ?? 0) - (Date.now() - 300_000))).toBeLessThan(5_000);
 });
 
-story('Redis killed and started again, with its data and without', async (use) => {
-  const server = use(await RedisServer.start({ persistence: 'none' }));
+story('Redis killed and started again with its data: what happened meanwhile is told', (use) => restarted(use, 'aof'));
+story('Redis killed and started again without its data: all is told again', (use) => restarted(use, 'none'));
+
+async function restarted(use: Use, persistence: 'aof' | 'none'): Promise<void> {
+  const server = use(await RedisServer.start({ persistence }));
   const pods = await podsOn(use, server.url);
   const [a, b, c] = first(pods);
   for (const pod of pods) for (let i = 0; i < 20; i++) pod.connect(`key/${pod.podId}-${i}`);
@@ -175,7 +180,7 @@ story('Redis killed and started again, with its data and without', async (use) =
   await server.restart();
   await until('b has heard of it', () => b.memory.get('acme', 'key/new')?.connectionId === duringOutage.connectionId);
   await agreed(pods);
-});
+}
 
 story('FLUSHALL costs nobody an agent', async (use) => {
   const server = use(await RedisServer.start());
@@ -231,7 +236,7 @@ story('a pod that fell out of the kept changes reads everything again', async (u
   expect(c.registry.figures.snapshots).toBe(snapshots + 1);
 });
 
-story('nobody but pods makes commands: at rest two per pod and second, whatever the pods hold', async (use) => {
+story('at rest each pod makes two commands per second, whatever it holds', async (use) => {
   const server = use(await RedisServer.start());
   const pods = await podsOn(use, server.url);
   for (const pod of pods) for (let i = 0; i < 200; i++) pod.connect(`key/${pod.podId}-${i}`);

@@ -169,6 +169,20 @@ describe('reads everything again', () => {
   });
 });
 
+test('reading everything again tells nobody of what stayed as it was', async () => {
+  await settle();
+  const abort = new AbortController();
+  const watch = memory.watch('acme', abort.signal);
+  expect((await watch.next()).value).toMatchObject({ type: 'added' });
+  expect((await watch.next()).value).toMatchObject({ type: 'synced' });
+  held.set('pod-2~a', ['c1', `9 ${put()}`, 'c2', `11 ${put('key/two')}`]);
+  await told([12, 'drop', 'pod-2~a', 'c0', '']);
+  expect(follower.snapshots).toBe(2);
+  expect((await watch.next()).value).toMatchObject({ type: 'added', agent: { connectionId: 'c2' } });
+  abort.abort();
+  expect((await watch.next()).done).toBe(true);
+});
+
 describe('a lease', () => {
   beforeEach(settle);
 

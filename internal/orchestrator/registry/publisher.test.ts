@@ -113,13 +113,14 @@ describe('on a seat', () => {
   test('a seat that Redis does not know is told of, and a new one gets everything', async () => {
     redis.on('publish', () => ['lapsed']);
     publisher.put(connection());
+    publisher.put(connection({ connectionId: 'c2' }));
     await clock.advance(0);
     expect(heard).toEqual(['lapsed']);
     redis.on('publish', () => ['held', 5]);
     publisher.moveTo('pod-1~b');
     await clock.advance(registryLimits.retryMaxMs);
     expect(redis.argsOf('publish').at(-1)?.[0]).toBe('pod-1~b');
-    expect(heard).toEqual(['lapsed', 'ranked c1 5']);
+    expect(heard).toEqual(['lapsed', 'ranked c1 5', 'ranked c2 5']);
   });
 
   test('an answer for the seat before does not count for the new one', async () => {

@@ -33,6 +33,9 @@ interface Own {
   sentAt: number | undefined;
 }
 
+/** `failed` also: for a seat that is not this pod's any more. */
+type Outcome = 'told' | 'lapsed' | 'failed';
+
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #own = new Map<string, Own>();
@@ -118,15 +121,16 @@ export class Publisher {
   }
 
   async #round(): Promise<void> {
-    const { clock, random } = this.#options;
+    const { clock, random, onLapsed } = this.#options;
     this.#timer = undefined;
     const seat = this.#seat;
     const batch = this.#takeDue();
     if (seat === undefined || batch.length === 0) return this.#wakeForNext();
     this.#sending = batch.length;
-    const told = await Promise.all(batch.map((own) => this.#tell(seat, own)));
+    const outcomes = await Promise.all(batch.map((own) => this.#tell(seat, own)));
     this.#sending = 0;
-    this.#tries = told.every(Boolean) ? 0 : this.#tries + 1;
+    this.#tries = outcomes.every((outcome) => outcome === 'told') ? 0 : this.#tries + 1;
+    if (outcomes.includes('lapsed')) onLapsed();
     const { retryMinMs, retryMaxMs } = registryLimits;
     const pauseMs = this.#tries === 0 ? 0 : narrowJitterMs(this.#tries - 1, retryMinMs, retryMaxMs, random);
     this.#wakeForNext(clock.now() + pauseMs);
@@ -151,24 +155,28 @@ export class Publisher {
     return batch;
   }
 
-  /** False: it was not told, and is due again. */
-  async #tell(seat: string, own: Own): Promise<boolean> {
-    const { clock, onFault, onLapsed } = this.#options;
+  /** What was not told is due again. */
+  async #tell(seat: string, own: Own): Promise<Outcome> {
     const { connectionId } = own.connection;
+    const outcome = await this.#try(seat, own);
+    if (outcome !== 'told' && this.#own.has(connectionId)) this.#mark(connectionId, this.#options.clock.now());
+    return outcome;
+  }
+
+  async #try(seat: string, own: Own): Promise<Outcome> {
+    const { clock, onFault } = this.#options;
     own.sentAt = clock.now();
     const write = ++this.#lastWrite;
     try {
       const held = await (own.ended ? this.#withdraw(seat, write, own) : this.#publish(seat, write, own));
-      if (held && seat === this.#seat) {
-        this.#confirmedWrite = Math.max(this.#confirmedWrite, write);
-        return true;
-      }
-      if (seat === this.#seat) onLapsed();
+      if (seat !== this.#seat) return 'failed';
+      if (!held) return 'lapsed';
+      this.#confirmedWrite = Math.max(this.#confirmedWrite, write);
+      return 'told';
     } catch (error) {
       onFault(error);
+      return 'failed';
     }
-    if (this.#own.has(connectionId)) this.#mark(connectionId, clock.now());
-    return false;
   }
 
   async #publish(seat: string, write: number, own: Own): Promise<boolean> {

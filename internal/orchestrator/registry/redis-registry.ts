@@ -4,17 +4,18 @@
 import type { Clock, Random } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { RedisCommands } from '../redis/redis-client.ts';
-import { readHeld } from './fleet-record.ts';
+import { AgentLook } from './agent-look.ts';
 import { Follower } from './follower.ts';
 import { type Beat, Lease } from './lease.ts';
 import type { MemoryRegistry } from './memory-registry.ts';
 import type { PodListener } from './pods.ts';
 import { Publisher } from './publisher.ts';
 import { Reaper } from './reaper.ts';
-import { podOf, type RegistryKeys, registryKeys } from './redis-keys.ts';
+import { type RegistryKeys, registryKeys } from './redis-keys.ts';
 import { scripts } from './redis-scripts.ts';
 import type { FleetConnection, FleetListener, Registry, Rival } from './registry.ts';
 import { registryLimits } from './registry-limits.ts';
+import { RegistryLog } from './registry-log.ts';
 import type { RemoteConnection } from './remote-connection.ts';
 import { RemoteFleet } from './remote-fleet.ts';
 import { ServerTime } from './server-time.ts';
@@ -49,10 +50,6 @@ export interface RegistryFigures {
   readonly publishQueue: number;
 }
 
-const sameFaultMs = 10_000;
-/** Beats after which another pod of the same name is no predecessor that has just died. */
-const twinBeats = 6;
-
 export class RedisRegistry implements Registry {
   readonly #options: RedisRegistryOptions;
   readonly #keys: RegistryKeys;
@@ -62,18 +59,17 @@ export class RedisRegistry implements Registry {
   readonly #publisher: Publisher;
   readonly #follower: Follower;
   readonly #reaper: Reaper;
-  readonly #refreshing = new Map<string, PromiseWithResolvers<void>>();
+  readonly #look: AgentLook;
+  readonly #log: RegistryLog;
   #listener: FleetListener | undefined;
-  #away = false;
-  #faultToldAt = -Infinity;
-  #twinSeen = 0;
 
   constructor(options: RedisRegistryOptions) {
     const { clock, keyPrefix, podId, memory, log, stream, onLag } = options;
     this.#options = options;
     this.#keys = registryKeys(keyPrefix);
     this.#time = new ServerTime(clock);
-    const onFault = (error: unknown) => this.#onFault(error);
+    this.#log = new RegistryLog(options);
+    const onFault = (error: unknown) => this.#log.fault(error);
     const shared = { ...options, keys: this.#keys, onFault };
     this.#publisher = new Publisher({
       ...shared,
@@ -86,7 +82,7 @@ export class RedisRegistry implements Registry {
       confirmedWrite: () => this.#publisher.confirmedWrite,
       onSeat: (seat) => this.#publisher.moveTo(seat),
       onBeat: (beat) => this.#onBeat(beat),
-      onFault: (error) => this.#onAway(error),
+      onFault: (error) => this.#log.away(error),
     });
     this.#remote = new RemoteFleet({
       podId,
@@ -105,6 +101,7 @@ export class RedisRegistry implements Registry {
       onLag,
     });
     this.#reaper = new Reaper(shared);
+    this.#look = new AgentLook({ ...shared, remote: this.#remote, change: () => this.#follower.change });
   }
 
   get figures(): RegistryFigures {
@@ -158,7 +155,7 @@ export class RedisRegistry implements Registry {
       await redis.run(scripts.leave, [leases, meta, changes], [seat, registryLimits.keptChanges]);
       await this.#reaper.clear(seat);
     } catch (error) {
-      this.#onFault(error);
+      this.#log.fault(error);
     }
   }
 
@@ -181,37 +178,15 @@ export class RedisRegistry implements Registry {
    * Resolves when the view is as good as it gets, soon in any case.
    */
   refresh(agentId: string): Promise<void> {
-    const running = this.#refreshing.get(agentId);
-    if (running) return running.promise;
-    const refresh = Promise.withResolvers<void>();
-    this.#refreshing.set(agentId, refresh);
-    const cancel = this.#options.clock.after(registryLimits.refreshMs, refresh.resolve);
-    this.#look(agentId).then(refresh.resolve, (error) => this.#onFault(error));
-    return refresh.promise.finally(() => {
-      cancel();
-      this.#refreshing.delete(agentId);
-    });
-  }
-
-  async #look(agentId: string): Promise<void> {
-    const { redis } = this.#options;
-    const newest = await redis.run(scripts.field, [this.#keys.newest], [agentId]);
-    if (typeof newest !== 'string') return;
-    const [connectionId = '', seat = ''] = newest.split(' ');
-    const value = await redis.run(scripts.field, [this.#keys.held(seat)], [connectionId]);
-    if (typeof value !== 'string') return;
-    // What the view has been told already is in it, or was taken back since.
-    const change = readHeld(value)?.change ?? 0;
-    if (change > this.#follower.change) this.#remote.put(seat, connectionId, value);
+    return this.#look.look(agentId);
   }
 
   #onBeat(beat: Beat): void {
+    const { seat } = this.#lease;
     this.#time.sample(beat.nowMs);
-    if (this.#away) this.#options.log.info('Redis is back: the fleet is shared again');
-    this.#away = false;
+    this.#log.heard(beat.leases, seat);
     this.#follower.heard(beat);
-    this.#reaper.heard(beat.leases, this.#lease.seat);
-    this.#lookForTwin(beat);
+    this.#reaper.heard(beat.leases, seat);
   }
 
   #onRanked(connection: FleetConnection, epoch: number): void {
@@ -235,34 +210,6 @@ export class RedisRegistry implements Registry {
       const own = this.#publisher.epochOf(connection.connectionId);
       if (own > 0 && own < epoch) this.#onRival(connection, remote);
     }
-    this.#refreshing.get(agentId)?.resolve();
-  }
-
-  #lookForTwin({ leases }: Beat): void {
-    const { podId, log } = this.#options;
-    const { seat: ownSeat } = this.#lease;
-    const fresh = registryLimits.leaseMs - 2 * registryLimits.beatMs;
-    const twin = leases.some(({ seat, leftMs }) => seat !== ownSeat && podOf(seat) === podId && leftMs > fresh);
-    this.#twinSeen = twin ? this.#twinSeen + 1 : 0;
-    if (this.#twinSeen === twinBeats) log.error({ podId }, 'another pod runs under the name of this one');
-  }
-
-  #onAway(error: unknown): void {
-    if (!this.#away) {
-      const fault = error instanceof Error ? error.message : String(error);
-      this.#options.log.warn({ fault }, 'Redis cannot be used: the fleet stays as it was, new agents serve this pod');
-    }
-    this.#away = true;
-  }
-
-  /** Told by the beat when Redis is away; anything else is told now and then. */
-  #onFault(error: unknown): void {
-    const now = this.#options.clock.now();
-    if (this.#away || now - this.#faultToldAt < sameFaultMs) return;
-    this.#faultToldAt = now;
-    this.#options.log.warn(
-      { fault: error instanceof Error ? error.message : String(error) },
-      'the registry will retry',
-    );
+    this.#look.heard(agentId);
   }
 }

@@ -58,7 +58,7 @@ export class RemoteFleet {
     }
     const { memory, time, onPut } = this.#options;
     const known = this.#connections.get(connectionId);
-    if (known && known.change > held.change && known.seat === at) return;
+    if (known && known.change >= held.change && known.seat === at) return;
     if (known && known.agentId === held.agentId && known.podId === at.pod.podId) known.update(at, held);
     else this.drop(connectionId);
     const connection =
