@@ -1,6 +1,6 @@
 // What a pod among others counts besides its own work: Redis, the registry in it, the links between pods, and the jobs
 // that cross them.
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 import type { RegistryFigures } from '../registry/redis-registry.ts';
 import { childOf, childOf2, countAtScrape, readAtScrape, summed } from './instruments.ts';
 

@@ -5,7 +5,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { DoorwayCounts } from '../../kit/doorway.ts';
 import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
 import { PeerMetrics, RedisMetrics, RegistryMetrics, RelayMetrics } from './fleet-metrics.ts';
-import { childOf, childOf2, countAtScrape, readAtScrape, summed } from './instruments.ts';
+import { childOf, childOf2, readAtScrape, summed } from './instruments.ts';
 
 export interface MetricsOptions {
   /** Those connected to this pod, whoever may use them; read at each scrape. */

@@ -48,7 +48,8 @@ const recordSchema = z.object({
 const heldPattern = /^(\d{1,16}) (\d{1,16}) (\d{1,16}) ([A-Za-z0-9._-]{1,128}\/[a-z0-9-]{1,63}) (\{.*\})$/s;
 const noLabels: ReadonlyMap<string, string> = new Map();
 
-export function toRecord({ metadata, draining, tenants, ...connection }: FleetConnection): string {
+export function toRecord(connection: FleetConnection): string {
+  const { metadata, draining, tenants } = connection;
   const record: z.input<typeof recordSchema> = {
     instance: connection.instanceId,
     seq: String(connection.connectSeq),

@@ -36,7 +36,6 @@ beforeEach(() => {
     stream: redis,
     keyPrefix: 'rp',
     podId: 'pod-1',
-    address: '10.0.0.1:9091',
     version: '0.1.0',
     memory,
     clock,
@@ -57,7 +56,7 @@ afterEach(async () => {
 });
 
 async function started(): Promise<void> {
-  registry.start();
+  registry.start('10.0.0.1:9091');
   await clock.advance(0);
 }
 
