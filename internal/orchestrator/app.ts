@@ -2,23 +2,17 @@
 // place where starting and stopping are an argument written down.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { ResetCode } from '../../gen/resproxy/v1/channel_pb.ts';
-import { type Clock, sleep, systemClock } from '../kit/clock.ts';
-import { createLogger, type Logger } from '../kit/log.ts';
+import { sleep } from '../kit/clock.ts';
 import type { App } from '../kit/program.ts';
-import { TimerWheel } from '../kit/timer-wheel.ts';
 import { TlsFiles } from '../kit/tls-files.ts';
-import { BufferBudget } from '../wire/budget.ts';
 import { limits } from '../wire/limits.ts';
 import { AdminServer } from './admin/admin-server.ts';
-import { Flag, Health, lagCheck } from './admin/health.ts';
-import { LoopLag } from './admin/loop-lag.ts';
-import { Metrics } from './admin/metrics.ts';
 import { AgentConnections } from './channel/agent-connections.ts';
 import { AgentListener } from './channel/agent-listener.ts';
 import { type AddressRange, isLoopback, parseRange } from './channel/client-address.ts';
 import type { LinkDirectory } from './channel/link.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { type Ground, layGround } from './ground.ts';
 import { Admission } from './intake/admission.ts';
 import { AgentService } from './intake/agent-service.ts';
 import { type Authenticator, BearerAuthenticator, OpenAuthenticator } from './intake/auth/authenticator.ts';
@@ -33,8 +27,6 @@ import { Keyring } from './keys/keyring.ts';
 import type { PeerConfig } from './peer/peer-credential.ts';
 import { parseRedisUrl } from './redis/redis-url.ts';
 import type { AgentControl } from './registry/agents.ts';
-import { FleetView } from './registry/fleet-view.ts';
-import { MemoryRegistry } from './registry/memory-registry.ts';
 import { type FleetConfig, SharedFleet } from './shared-fleet.ts';
 
 // For reading the settings.
@@ -81,17 +73,14 @@ const leaveGraceMs = 1_000;
 
 export class OrchestratorApp implements App {
   readonly #config: OrchestratorConfig;
-  readonly #clock: Clock = systemClock;
-  readonly #log: Logger;
-  readonly #starting = new Flag('the pod is starting');
-  readonly #metrics: Metrics;
-  readonly #lag: LoopLag;
+  readonly #ground: Ground;
   readonly #certificates: TlsFiles[] = [];
   readonly #keyring: Keyring;
   readonly #callers: CallersFile | undefined;
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
   readonly #connections: AgentConnections;
+  /** Undefined: this pod is alone. */
   readonly #shared: SharedFleet | undefined;
   readonly #agents: AgentService;
   readonly #agentDoor: AgentListener;
@@ -101,44 +90,21 @@ export class OrchestratorApp implements App {
 
   constructor(config: OrchestratorConfig) {
     this.#config = config;
-    const clock = this.#clock;
-    const log = createLogger('orchestrator', config.logLevel);
-    this.#log = log;
-    const wheel = new TimerWheel(clock);
+    const ground = layGround(config, config.fleet && (() => this.#shared?.redisUp ?? false));
+    this.#ground = ground;
+    const { clock, random, log, metrics, health, memory } = ground;
     const tls = this.#certificate(config.tls);
     const agentTls = config.agentTls === config.tls ? tls : this.#certificate(config.agentTls);
-
-    // What is known of the fleet, and what is told of it.
-    const { podId, trustedProxies, bind, adminBind } = config;
-    const fleet = new FleetView();
-    const localFleet = new FleetView();
-    const memory = new MemoryRegistry({ podId, fleet, localFleet });
-    const budget = new BufferBudget(config.bufferBytes);
-    const metrics = new Metrics({
-      agents: () => memory.own(),
-      resetNames,
-      streamBytes: () => budget.usedBytes,
-      redisUp: config.fleet && (() => this.#shared?.redisUp ?? false),
-    });
-    this.#metrics = metrics;
-    this.#lag = new LoopLag(clock, (lagMs) => metrics.loop.sample(lagMs));
-    const health = this.#health();
-    const random = Math.random;
-    const means = { podId, bind, clock, random, wheel, budget, metrics, health, log, memory, fleet, localFleet };
-    this.#shared = config.fleet && new SharedFleet(config.fleet, means);
+    const { trustedProxies, bind, adminBind } = config;
+    this.#shared = config.fleet && new SharedFleet(config.fleet, { ...ground, bind });
 
     // Agents: who may come, and the links to their exits.
     this.#keyring = new Keyring({ source: new FileKeys({ path: config.keysFile, clock, log }), clock });
     this.#connections = new AgentConnections({
-      podId,
-      clock,
-      random,
+      ...ground,
       randomBytes,
-      wheel,
-      budget,
       observer: metrics.channel,
       registry: this.#shared?.registry ?? memory,
-      log,
       agentGraceMs: config.shutdownGraceMs,
     });
     this.#keyring.listen(this.#connections);
@@ -154,17 +120,15 @@ export class OrchestratorApp implements App {
       keyring: this.#keyring,
       connections: this.#connections,
       clock,
-      random: Math.random,
+      random,
       log,
     });
 
     // Jobs: from a request to an exit and back, through another pod when the exit is there.
     const { links, control } = this.#shared?.join(this.#connections) ?? alone(this.#connections);
     this.#dispatcher = new Dispatcher({
-      fleet,
+      ...ground,
       links,
-      clock,
-      random,
       observer: metrics.attempts,
       maxWholeBodyBytes: limits.maxUnaryBodyBytes,
       maxPieceBytes: limits.maxDataBytes,
@@ -187,7 +151,7 @@ export class OrchestratorApp implements App {
       config.callersFile === undefined ? undefined : new CallersFile({ path: config.callersFile, clock, log });
     this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight, shares });
     const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
-    const shared = { tls, gate, jobs, agents, health, clock, wheel, newRequestId: randomUUID, log };
+    const shared = { ...ground, tls, gate, jobs, agents, newRequestId: randomUUID };
     this.#grpcDoor = new GrpcDoor({ ...door('grpc'), ...shared });
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
@@ -201,15 +165,15 @@ export class OrchestratorApp implements App {
     await this.#keyring.start();
     await this.#callers?.start();
     this.#countConnections();
-    this.#lag.start();
+    this.#ground.lag.start();
     this.#listening('admin', await this.#admin.listen());
     const peer = await this.#shared?.start();
     if (peer) this.#listening('peer', peer);
     this.#listening('agent', await this.#agentDoor.start());
     this.#listening('grpc', await this.#grpcDoor.start());
     this.#listening('http', await this.#httpDoor.start());
-    this.#starting.well();
-    this.#log.info({ podId: this.#config.podId }, 'ready');
+    this.#ground.pod.well();
+    this.#ground.log.info({ podId: this.#config.podId }, 'ready');
   }
 
   /**
@@ -222,12 +186,13 @@ export class OrchestratorApp implements App {
    */
   async stop(reason: string): Promise<void> {
     const { lameDuckMs, shutdownGraceMs: graceMs, drainSpreadMs: spreadMs } = this.#config;
-    this.#starting.unwell('the pod is shutting down');
-    this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
+    const { clock, log, pod, lag } = this.#ground;
+    pod.unwell('the pod is shutting down');
+    log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#httpDoor.leave();
     this.#agents.endWatches();
     this.#shared?.registry.setDraining();
-    await sleep(this.#clock, lameDuckMs);
+    await sleep(clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
     await Promise.all([this.#grpcDoor.stop(graceMs), this.#httpDoor.stop(graceMs)]);
@@ -241,19 +206,12 @@ export class OrchestratorApp implements App {
     this.#keyring.stop();
     this.#callers?.stop();
     for (const files of this.#certificates) files.stop();
-    this.#lag.stop();
-    this.#log.info('stopped');
-  }
-
-  #health(): Health {
-    const health = new Health();
-    health.add('pod', this.#starting.check);
-    health.add('eventLoop', lagCheck(this.#lag));
-    return health;
+    lag.stop();
+    log.info('stopped');
   }
 
   #countConnections(): void {
-    this.#metrics.countConnections({
+    this.#ground.metrics.countConnections({
       http: this.#httpDoor.doorway,
       grpc: this.#grpcDoor.doorway,
       agent: this.#agentDoor.doorway,
@@ -263,15 +221,16 @@ export class OrchestratorApp implements App {
 
   #certificate(files: PemFiles | undefined): TlsFiles | undefined {
     if (!files) return undefined;
+    const { clock, log } = this.#ground;
     const onFault = (error: Error) =>
-      this.#log.error({ ...files, fault: error.message }, 'the new certificate cannot be used; the old one stays');
-    const certificate = new TlsFiles({ ...files, clock: this.#clock, onFault });
+      log.error({ ...files, fault: error.message }, 'the new certificate cannot be used; the old one stays');
+    const certificate = new TlsFiles({ ...files, clock, onFault });
     this.#certificates.push(certificate);
     return certificate;
   }
 
   #listening(door: Door | 'admin' | 'peer', { address, port }: AddressInfo): void {
-    this.#log.info({ door, address, port }, 'listening');
+    this.#ground.log.info({ door, address, port }, 'listening');
   }
 }
 
@@ -283,7 +242,3 @@ function alone(connections: AgentConnections): { readonly links: LinkDirectory; 
 function authenticator(callers: CallersFile | undefined): Authenticator {
   return callers ? new BearerAuthenticator(callers) : new OpenAuthenticator();
 }
-
-const resetNames: ReadonlyMap<number, string> = new Map(
-  Object.entries(ResetCode).map(([name, number]) => [number, name]),
-);

@@ -3,15 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { AgentOrderKind } from '../../gen/resproxy/v1/channel_pb.ts';
-import type { Clock, Random } from '../kit/clock.ts';
-import type { Logger } from '../kit/log.ts';
 import { version } from '../kit/program.ts';
-import type { TimerWheel } from '../kit/timer-wheel.ts';
-import type { BufferBudget } from '../wire/budget.ts';
-import type { Health } from './admin/health.ts';
-import type { Metrics } from './admin/metrics.ts';
 import type { AgentConnections } from './channel/agent-connections.ts';
 import type { LinkDirectory } from './channel/link.ts';
+import type { Ground } from './ground.ts';
 import { FleetShares } from './limits/fleet-shares.ts';
 import { FleetControl } from './peer/fleet-control.ts';
 import { FleetLinks } from './peer/fleet-links.ts';
@@ -25,8 +20,6 @@ import type { RedisClient } from './redis/redis-client.ts';
 import { redisClients } from './redis/redis-clients.ts';
 import type { RedisUrl } from './redis/redis-url.ts';
 import type { AgentControl } from './registry/agents.ts';
-import type { FleetView } from './registry/fleet-view.ts';
-import type { MemoryRegistry } from './registry/memory-registry.ts';
 import type { PodListener, RemotePod } from './registry/pods.ts';
 import { RedisRegistry } from './registry/redis-registry.ts';
 
@@ -40,20 +33,9 @@ export interface FleetConfig {
   readonly peer: PeerConfig;
 }
 
-export interface FleetMeans {
-  readonly podId: string;
+/** What a shared fleet stands on, and where its peer port listens. */
+export interface FleetMeans extends Ground {
   readonly bind: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly wheel: TimerWheel;
-  readonly budget: BufferBudget;
-  readonly metrics: Metrics;
-  readonly health: Health;
-  readonly log: Logger;
-  readonly memory: MemoryRegistry;
-  /** Every exit of the fleet, and those of this pod alone. */
-  readonly fleet: FleetView;
-  readonly localFleet: FleetView;
 }
 
 /** The links between pods; a pod without a peer credential has none. */
@@ -116,9 +98,9 @@ export class SharedFleet implements PodListener {
     this.registry.listenPods(this);
     const { peer } = this.#config;
     if (peer.kind === 'none') return { links: connections, control: connections };
-    const { podId, clock, random, wheel, budget, metrics, log, fleet, localFleet, memory, bind } = this.#means;
+    const { podId, clock, random, wheel, metrics, log, fleet, localFleet, memory, bind } = this.#means;
     const credential = new PeerCredential(peer, { clock, log });
-    const deps = { podId, version, clock, random, wheel, budget, observer: metrics.peers, log, credential };
+    const deps = { ...this.#means, version, observer: metrics.peers, credential };
     const links = new PeerLinks(deps);
     const relay = new RelayIntake({ localFleet, local: connections, random, wheel, observer: metrics.relay });
     const server = new PeerServer({
