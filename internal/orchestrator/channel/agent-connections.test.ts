@@ -72,7 +72,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   for (const agentId of new Set([...registry.connections.values()].map((connection) => connection.agentId)))
-    connections.disconnect(agentId);
+    connections.disconnectAgent(agentId);
   await settle();
   expect(clock.pending).toBe(0);
 });
@@ -216,7 +216,7 @@ describe('greeting', () => {
   test('a pod that is full has no room', async () => {
     for (let i = 0; i < 100; i++) await greet({ agentName: `a${i}` });
     expect(connections.hasRoom).toBe(false);
-    connections.disconnect('berlin/a7');
+    connections.disconnectAgent('berlin/a7');
     expect(connections.hasRoom).toBe(true);
   });
 
@@ -227,7 +227,7 @@ describe('greeting', () => {
     expect(second.end).toMatchObject({ code: 4429, reason: 'the key has all the agents that it may have' });
     const restarted = await greet({ agentName: 'a', instanceId: 'instance-2' }, policy);
     expect([first.end?.code, restarted.end]).toEqual([4409, undefined]);
-    connections.disconnect('berlin/a');
+    connections.disconnectAgent('berlin/a');
     expect((await greet({ agentName: 'b' }, policy)).end).toBeUndefined();
   });
 });
@@ -399,7 +399,7 @@ describe('who is newest', () => {
   test('one that leaves may finish beside the newer one of the same instance', async () => {
     const old = await greet({ connectSeq: 1n });
     const exchange = await open();
-    expect(connections.drain('berlin/default')).toBe(1);
+    expect(connections.drainAgent('berlin/default')).toBe(1);
     const newer = await greet({ connectSeq: 2n });
     await old.say(0, { case: 'drainAck', value: {} });
     const onNewer = await open();
@@ -442,7 +442,7 @@ describe('the fleet', () => {
 
   test('ranks connections: the one that it calls newest gets the jobs', async () => {
     const { agent: first, connection } = await connected();
-    connections.drain('berlin/default');
+    connections.drainAgent('berlin/default');
     const second = await greet({ connectSeq: 2n });
     connections.ranked(connection, 5);
     expect(connection.epoch).toBe(5);
@@ -473,7 +473,7 @@ describe('the fleet', () => {
   test('says that the same program went elsewhere: one that drains may finish, any other ends', async () => {
     const moved = { ...rival, instanceId: 'instance-1', connectSeq: 2n };
     const { agent: drained, connection } = await connected();
-    connections.drain('berlin/default');
+    connections.drainAgent('berlin/default');
     connections.newerElsewhere(connection, moved);
     expect(drained.end).toBeUndefined();
     const other = await greet({ agentName: 'other' });
@@ -551,8 +551,8 @@ describe('an agent that leaves', () => {
 describe('draining one agent', () => {
   test('ends it after its grace when it finds no other connection', async () => {
     const agent = await greet();
-    expect(connections.drain('berlin/default')).toBe(1);
-    expect(connections.drain('berlin/default')).toBe(0);
+    expect(connections.drainAgent('berlin/default')).toBe(1);
+    expect(connections.drainAgent('berlin/default')).toBe(0);
     await expect(open()).rejects.toMatchObject({ code: 'AGENT_DISCONNECTED' });
     await settle();
     expect(agent.heard('drain').map(({ value }) => value)).toMatchObject([{ graceMs: 10_000, spreadMs: 0 }]);
@@ -564,8 +564,8 @@ describe('draining one agent', () => {
   });
 
   test('reaches nobody when there is no such agent', () => {
-    expect(connections.drain('berlin/other')).toBe(0);
-    expect(connections.disconnect('berlin/other')).toBe(0);
+    expect(connections.drainAgent('berlin/other')).toBe(0);
+    expect(connections.disconnectAgent('berlin/other')).toBe(0);
   });
 });
 
