@@ -1,22 +1,38 @@
 // Who may import whom (docs/ARCHITECTURE.md). Unit tests beside a file follow the rules of their room.
 const room = (name) => `^internal/orchestrator/${name}/`;
-const orchestratorRooms = ['intake', 'dispatch', 'route', 'registry', 'channel', 'keys', 'admin', 'failure'];
+const orchestratorRooms = [
+  'intake',
+  'dispatch',
+  'route',
+  'registry',
+  'channel',
+  'peer',
+  'limits',
+  'keys',
+  'admin',
+  'failure',
+  'redis',
+];
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
   intake: ['dispatch', 'route', 'registry', 'channel', 'failure'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
   route: [],
-  registry: ['route'],
-  channel: ['keys', 'registry', 'failure'],
+  registry: ['route', 'keys', 'redis'],
+  channel: ['keys', 'registry', 'route', 'failure'],
+  peer: ['channel', 'registry', 'route', 'failure'],
   keys: [],
   admin: ['registry'],
   failure: [],
+  redis: [],
+  limits: ['redis'],
 };
 /** And which of the shared floors. gen is for the edges. */
 const floors = {
   intake: ['^gen/', '^internal/wire/(limits|http-rules)'],
   channel: ['^gen/', '^internal/wire/'],
+  peer: ['^gen/', '^internal/wire/'],
   failure: ['^gen/'],
 };
 
@@ -80,6 +96,12 @@ export default {
       severity: 'error',
       from: { path: '^(cmd/agent|internal/agent)/', pathNot: '\\.test\\.ts$' },
       to: { path: 'node_modules/(ioredis|@kubernetes|@connectrpc|@grpc|prom-client)/', reachable: true },
+    },
+    {
+      name: 'redis-alone-runs-ioredis',
+      severity: 'error',
+      from: { pathNot: '^(internal/orchestrator/redis|tests|bench|node_modules)/' },
+      to: { path: 'node_modules/ioredis/' },
     },
     {
       name: 'route-does-no-io',

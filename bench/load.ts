@@ -28,8 +28,9 @@ const headers: Readonly<Record<string, string>> = {
 };
 const answerBytes = 2048;
 
-export function caller(door: Door, doors: Doors, url: string, inFlight: number): Caller {
-  return door === 'grpc' ? grpcCaller(doors, url) : httpCaller(callOf(door, url), doors, inFlight);
+/** With `exitId` every job goes through that exit. */
+export function caller(door: Door, doors: Doors, url: string, inFlight: number, exitId = ''): Caller {
+  return door === 'grpc' ? grpcCaller(doors, url, exitId) : httpCaller(callOf(door, url, exitId), doors, inFlight);
 }
 
 export async function load(run: () => Promise<void>, jobs: number, inFlight: number): Promise<void> {
@@ -55,9 +56,9 @@ export async function openLoad(run: () => Promise<void>, jobs: number, perSecond
   return Promise.all(latencies);
 }
 
-function grpcCaller({ grpcPort, token }: Doors, url: string): Caller {
+function grpcCaller({ grpcPort, token }: Doors, url: string, exitId: string): Caller {
   const grpc = new GrpcCaller(grpcPort, token);
-  const message = runJobRequest(url);
+  const message = runJobRequest(url, exitId);
   return {
     async run() {
       const { response } = await grpc.call(JobService.method.runJob, message);
@@ -74,15 +75,15 @@ interface HttpCall {
   readonly body: string | Uint8Array;
 }
 
-function callOf(door: Exclude<Door, 'grpc'>, url: string): HttpCall {
+function callOf(door: Exclude<Door, 'grpc'>, url: string, exitId: string): HttpCall {
   const path = `/${JobService.typeName}/${JobService.method.runJob.name}`;
-  const message = runJobRequest(url);
+  const message = runJobRequest(url, exitId);
   switch (door) {
     case 'rest':
       return {
         path: '/jobs?sync=true',
         type: 'application/json',
-        body: JSON.stringify({ url, method: 'GET', headers }),
+        body: JSON.stringify({ url, method: 'GET', headers, ...(exitId !== '' && { target: { exitId } }) }),
       };
     case 'connectJson':
       return { path, type: 'application/json', body: toJsonString(RunJobRequestSchema, message) };
@@ -106,7 +107,10 @@ function httpCaller({ path, type, body }: HttpCall, { httpPort, token }: Doors, 
   };
 }
 
-function runJobRequest(url: string) {
+function runJobRequest(url: string, exitId: string) {
   const list = Object.entries(headers).map(([name, value]) => ({ name, value }));
-  return create(RunJobRequestSchema, { request: { url, method: 'GET', headers: list } });
+  return create(RunJobRequestSchema, {
+    request: { url, method: 'GET', headers: list },
+    ...(exitId !== '' && { target: { exitId } }),
+  });
 }

@@ -19,6 +19,7 @@ import {
   type PemFiles,
   parseRange,
 } from '../../internal/orchestrator/app.ts';
+import { fleetSettings, readFleet } from './fleet-config.ts';
 
 const MiB = 1024 * 1024;
 const port = (help: string, fallback: number) =>
@@ -26,8 +27,6 @@ const port = (help: string, fallback: number) =>
 const address = (help: string) =>
   text(help, { fallback: '127.0.0.1', pattern: /^[0-9a-fA-F.:]+$/, what: 'an IP address' });
 const doors: readonly Door[] = ['agent', 'http', 'grpc'];
-/** Behind a balancer that asks /readyz; on loopback there is none. */
-const lameDuckMs = 5_000;
 
 export const settings = {
   RESPROXY_BIND: address('IP address of the listeners for callers and agents.'),
@@ -68,6 +67,10 @@ export const settings = {
     pattern: /^[A-Za-z0-9._-]{1,128}$/,
     what: '1 to 128 letters, digits, dots, dashes or underscores',
   }),
+  RESPROXY_LAME_DUCK_MS: integer(
+    'Milliseconds after SIGTERM in which everything is still taken while balancers that ask /readyz look elsewhere.',
+    { fallback: 5_000, min: 0, max: 600_000 },
+  ),
   RESPROXY_SHUTDOWN_GRACE_MS: integer('Milliseconds that jobs have to finish after SIGTERM.', {
     fallback: 45_000,
     min: 0,
@@ -83,10 +86,8 @@ export const settings = {
     min: MiB,
     max: 2 ** 40,
   }),
+  ...fleetSettings,
   LOG_LEVEL: logLevel,
-  REDIS_URL: refused('Redis shares the fleet between pods. This version runs one pod and has no use for it.'),
-  RESPROXY_PEER_TLS_CERT: refused('Peers relay jobs between pods. This version runs one pod.'),
-  RESPROXY_PEER_TOKEN_FILE: refused('Peers relay jobs between pods. This version runs one pod.'),
   RESPROXY_CALLBACK_ALLOW: refused('Callbacks belong to durable jobs, which this version does not have.'),
 };
 
@@ -102,6 +103,7 @@ export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
       `RESPROXY_CALLERS: none lets everybody in and is allowed only while RESPROXY_BIND is a loopback address`,
     );
   }
+  const fleet = readFleet(values, values.RESPROXY_BIND, faults);
   if (faults.length > 0) throw new SettingsError(faults);
   return {
     bind: values.RESPROXY_BIND,
@@ -120,7 +122,8 @@ export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
     keysFile: values.RESPROXY_KEYS.slice('file:'.length),
     callersFile: values.RESPROXY_CALLERS === 'none' ? undefined : values.RESPROXY_CALLERS.slice('file:'.length),
     podId: values.RESPROXY_POD_ID,
-    lameDuckMs: open ? Math.min(lameDuckMs, values.RESPROXY_SHUTDOWN_GRACE_MS) : 0,
+    fleet,
+    lameDuckMs: values.RESPROXY_LAME_DUCK_MS,
     shutdownGraceMs: values.RESPROXY_SHUTDOWN_GRACE_MS,
     drainSpreadMs: values.RESPROXY_DRAIN_SPREAD_MS,
     bufferBytes: values.RESPROXY_BUFFER_BYTES,

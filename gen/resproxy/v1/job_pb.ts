@@ -12,65 +12,15 @@ import type { Execution, FailureCode } from "./failure_pb.ts";
 import { file_resproxy_v1_failure } from "./failure_pb.ts";
 import type { Header, HttpRequest, Timings } from "./http_pb.ts";
 import { file_resproxy_v1_http } from "./http_pb.ts";
+import type { Target } from "./target_pb.ts";
+import { file_resproxy_v1_target } from "./target_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file resproxy/v1/job.proto.
  */
 export const file_resproxy_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChVyZXNwcm94eS92MS9qb2IucHJvdG8SC3Jlc3Byb3h5LnYxIrUBCgZUYXJnZXQSDwoHY291bnRyeRgBIAEoCRIOCgZyZWdpb24YAiABKAkSDAoEY2l0eRgDIAEoCRILCgNhc24YBCABKA0SDwoHZXhpdF9pZBgFIAEoCRIvCgZsYWJlbHMYBiADKAsyHy5yZXNwcm94eS52MS5UYXJnZXQuTGFiZWxzRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKvAQoLUmV0cnlQb2xpY3kSFAoMbWF4X2F0dGVtcHRzGAEgASgNEjIKD2luaXRpYWxfYmFja29mZhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgttYXhfYmFja29mZhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCgppZGVtcG90ZW50GAQgASgISACIAQFCDQoLX2lkZW1wb3RlbnQizQEKDVJ1bkpvYlJlcXVlc3QSKQoHcmVxdWVzdBgBIAEoCzIYLnJlc3Byb3h5LnYxLkh0dHBSZXF1ZXN0EiMKBnRhcmdldBgCIAEoCzITLnJlc3Byb3h5LnYxLlRhcmdldBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRInCgVyZXRyeRgFIAEoCzIYLnJlc3Byb3h5LnYxLlJldHJ5UG9saWN5IsEBCg5SdW5Kb2JSZXNwb25zZRIOCgZqb2JfaWQYASABKAkSKwoIcmVzcG9uc2UYAiABKAsyGS5yZXNwcm94eS52MS5IdHRwUmVzcG9uc2USIwoEZXhpdBgDIAEoCzIVLnJlc3Byb3h5LnYxLkV4aXRJbmZvEiYKCGF0dGVtcHRzGAQgAygLMhQucmVzcHJveHkudjEuQXR0ZW1wdBIlCgd0aW1pbmdzGAUgASgLMhQucmVzcHJveHkudjEuVGltaW5ncyJqCgxIdHRwUmVzcG9uc2USEwoLc3RhdHVzX2NvZGUYASABKA0SJAoHaGVhZGVycxgCIAMoCzITLnJlc3Byb3h5LnYxLkhlYWRlchIMCgRib2R5GAMgASgMEhEKCWZpbmFsX3VybBgEIAEoCSJpCghFeGl0SW5mbxIPCgdleGl0X2lkGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEg8KB2NvdW50cnkYAyABKAkSDgoGcmVnaW9uGAQgASgJEgwKBGNpdHkYBSABKAkSCwoDYXNuGAYgASgNIpoBCgdBdHRlbXB0Eg8KB2V4aXRfaWQYASABKAkSJgoEY29kZRgCIAEoDjIYLnJlc3Byb3h5LnYxLkZhaWx1cmVDb2RlEikKCWV4ZWN1dGlvbhgDIAEoDjIWLnJlc3Byb3h5LnYxLkV4ZWN1dGlvbhIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiLQAQoQU3RyZWFtSm9iUmVxdWVzdBIpCgdyZXF1ZXN0GAEgASgLMhgucmVzcHJveHkudjEuSHR0cFJlcXVlc3QSIwoGdGFyZ2V0GAIgASgLMhMucmVzcHJveHkudjEuVGFyZ2V0EioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJEicKBXJldHJ5GAUgASgLMhgucmVzcHJveHkudjEuUmV0cnlQb2xpY3kirQEKEVN0cmVhbUpvYlJlc3BvbnNlEigKBnN0YXR1cxgBIAEoCzIWLnJlc3Byb3h5LnYxLkpvYlN0YXR1c0gAEikKBGhlYWQYAiABKAsyGS5yZXNwcm94eS52MS5SZXNwb25zZUhlYWRIABIOCgRib2R5GAMgASgMSAASKgoHc3VtbWFyeRgEIAEoCzIXLnJlc3Byb3h5LnYxLkpvYlN1bW1hcnlIAEIHCgVldmVudCLwAQoJSm9iU3RhdHVzEg4KBmpvYl9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEisKBXN0YXRlGAMgASgOMhwucmVzcHJveHkudjEuSm9iU3RhdHVzLlN0YXRlEiMKBGV4aXQYBCABKAsyFS5yZXNwcm94eS52MS5FeGl0SW5mbxImCgRjb2RlGAUgASgOMhgucmVzcHJveHkudjEuRmFpbHVyZUNvZGUiSAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIUChBTVEFURV9ESVNQQVRDSEVEEAESEgoOU1RBVEVfUkVUUllJTkcQAiJcCgxSZXNwb25zZUhlYWQSEwoLc3RhdHVzX2NvZGUYASABKA0SJAoHaGVhZGVycxgCIAMoCzITLnJlc3Byb3h5LnYxLkhlYWRlchIRCglmaW5hbF91cmwYAyABKAkipAEKCkpvYlN1bW1hcnkSDgoGam9iX2lkGAEgASgJEiMKBGV4aXQYAiABKAsyFS5yZXNwcm94eS52MS5FeGl0SW5mbxImCghhdHRlbXB0cxgDIAMoCzIULnJlc3Byb3h5LnYxLkF0dGVtcHQSJQoHdGltaW5ncxgEIAEoCzIULnJlc3Byb3h5LnYxLlRpbWluZ3MSEgoKYm9keV9ieXRlcxgFIAEoBDKdAQoKSm9iU2VydmljZRJBCgZSdW5Kb2ISGi5yZXNwcm94eS52MS5SdW5Kb2JSZXF1ZXN0GhsucmVzcHJveHkudjEuUnVuSm9iUmVzcG9uc2USTAoJU3RyZWFtSm9iEh0ucmVzcHJveHkudjEuU3RyZWFtSm9iUmVxdWVzdBoeLnJlc3Byb3h5LnYxLlN0cmVhbUpvYlJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_duration, file_resproxy_v1_failure, file_resproxy_v1_http]);
-
-/**
- * Which exits may serve the job. An empty field asks nothing.
- *
- * @generated from message resproxy.v1.Target
- */
-export type Target = Message<"resproxy.v1.Target"> & {
-  /**
-   * ISO 3166-1 alpha-2, such as DE.
-   *
-   * @generated from field: string country = 1;
-   */
-  country: string;
-
-  /**
-   * ISO 3166-2 subdivision without the country, such as BE.
-   *
-   * @generated from field: string region = 2;
-   */
-  region: string;
-
-  /**
-   * @generated from field: string city = 3;
-   */
-  city: string;
-
-  /**
-   * Autonomous system number (RFC 6793).
-   *
-   * @generated from field: uint32 asn = 4;
-   */
-  asn: number;
-
-  /**
-   * Exactly this exit, such as `berlin-1/default/direct`.
-   *
-   * @generated from field: string exit_id = 5;
-   */
-  exitId: string;
-
-  /**
-   * @generated from field: map<string, string> labels = 6;
-   */
-  labels: { [key: string]: string };
-};
-
-/**
- * Describes the message resproxy.v1.Target.
- * Use `create(TargetSchema)` to create a new message.
- */
-export const TargetSchema: GenMessage<Target> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 0);
+  fileDesc("ChVyZXNwcm94eS92MS9qb2IucHJvdG8SC3Jlc3Byb3h5LnYxIq8BCgtSZXRyeVBvbGljeRIUCgxtYXhfYXR0ZW1wdHMYASABKA0SMgoPaW5pdGlhbF9iYWNrb2ZmGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC21heF9iYWNrb2ZmGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKCmlkZW1wb3RlbnQYBCABKAhIAIgBAUINCgtfaWRlbXBvdGVudCLNAQoNUnVuSm9iUmVxdWVzdBIpCgdyZXF1ZXN0GAEgASgLMhgucmVzcHJveHkudjEuSHR0cFJlcXVlc3QSIwoGdGFyZ2V0GAIgASgLMhMucmVzcHJveHkudjEuVGFyZ2V0EioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJEicKBXJldHJ5GAUgASgLMhgucmVzcHJveHkudjEuUmV0cnlQb2xpY3kiwQEKDlJ1bkpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIrCghyZXNwb25zZRgCIAEoCzIZLnJlc3Byb3h5LnYxLkh0dHBSZXNwb25zZRIjCgRleGl0GAMgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoIYXR0ZW1wdHMYBCADKAsyFC5yZXNwcm94eS52MS5BdHRlbXB0EiUKB3RpbWluZ3MYBSABKAsyFC5yZXNwcm94eS52MS5UaW1pbmdzImoKDEh0dHBSZXNwb25zZRITCgtzdGF0dXNfY29kZRgBIAEoDRIkCgdoZWFkZXJzGAIgAygLMhMucmVzcHJveHkudjEuSGVhZGVyEgwKBGJvZHkYAyABKAwSEQoJZmluYWxfdXJsGAQgASgJImkKCEV4aXRJbmZvEg8KB2V4aXRfaWQYASABKAkSEAoIYWdlbnRfaWQYAiABKAkSDwoHY291bnRyeRgDIAEoCRIOCgZyZWdpb24YBCABKAkSDAoEY2l0eRgFIAEoCRILCgNhc24YBiABKA0imgEKB0F0dGVtcHQSDwoHZXhpdF9pZBgBIAEoCRImCgRjb2RlGAIgASgOMhgucmVzcHJveHkudjEuRmFpbHVyZUNvZGUSKQoJZXhlY3V0aW9uGAMgASgOMhYucmVzcHJveHkudjEuRXhlY3V0aW9uEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uItABChBTdHJlYW1Kb2JSZXF1ZXN0EikKB3JlcXVlc3QYASABKAsyGC5yZXNwcm94eS52MS5IdHRwUmVxdWVzdBIjCgZ0YXJnZXQYAiABKAsyEy5yZXNwcm94eS52MS5UYXJnZXQSKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSJwoFcmV0cnkYBSABKAsyGC5yZXNwcm94eS52MS5SZXRyeVBvbGljeSKtAQoRU3RyZWFtSm9iUmVzcG9uc2USKAoGc3RhdHVzGAEgASgLMhYucmVzcHJveHkudjEuSm9iU3RhdHVzSAASKQoEaGVhZBgCIAEoCzIZLnJlc3Byb3h5LnYxLlJlc3BvbnNlSGVhZEgAEg4KBGJvZHkYAyABKAxIABIqCgdzdW1tYXJ5GAQgASgLMhcucmVzcHJveHkudjEuSm9iU3VtbWFyeUgAQgcKBWV2ZW50IvABCglKb2JTdGF0dXMSDgoGam9iX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SKwoFc3RhdGUYAyABKA4yHC5yZXNwcm94eS52MS5Kb2JTdGF0dXMuU3RhdGUSIwoEZXhpdBgEIAEoCzIVLnJlc3Byb3h5LnYxLkV4aXRJbmZvEiYKBGNvZGUYBSABKA4yGC5yZXNwcm94eS52MS5GYWlsdXJlQ29kZSJICgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhQKEFNUQVRFX0RJU1BBVENIRUQQARISCg5TVEFURV9SRVRSWUlORxACIlwKDFJlc3BvbnNlSGVhZBITCgtzdGF0dXNfY29kZRgBIAEoDRIkCgdoZWFkZXJzGAIgAygLMhMucmVzcHJveHkudjEuSGVhZGVyEhEKCWZpbmFsX3VybBgDIAEoCSKkAQoKSm9iU3VtbWFyeRIOCgZqb2JfaWQYASABKAkSIwoEZXhpdBgCIAEoCzIVLnJlc3Byb3h5LnYxLkV4aXRJbmZvEiYKCGF0dGVtcHRzGAMgAygLMhQucmVzcHJveHkudjEuQXR0ZW1wdBIlCgd0aW1pbmdzGAQgASgLMhQucmVzcHJveHkudjEuVGltaW5ncxISCgpib2R5X2J5dGVzGAUgASgEMp0BCgpKb2JTZXJ2aWNlEkEKBlJ1bkpvYhIaLnJlc3Byb3h5LnYxLlJ1bkpvYlJlcXVlc3QaGy5yZXNwcm94eS52MS5SdW5Kb2JSZXNwb25zZRJMCglTdHJlYW1Kb2ISHS5yZXNwcm94eS52MS5TdHJlYW1Kb2JSZXF1ZXN0Gh4ucmVzcHJveHkudjEuU3RyZWFtSm9iUmVzcG9uc2UwAWIGcHJvdG8z", [file_google_protobuf_duration, file_resproxy_v1_failure, file_resproxy_v1_http, file_resproxy_v1_target]);
 
 /**
  * How often, how soon, and whether at all a failed attempt is repeated on another exit.
@@ -112,7 +62,7 @@ export type RetryPolicy = Message<"resproxy.v1.RetryPolicy"> & {
  * Use `create(RetryPolicySchema)` to create a new message.
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 1);
+  messageDesc(file_resproxy_v1_job, 0);
 
 /**
  * @generated from message resproxy.v1.RunJobRequest
@@ -153,7 +103,7 @@ export type RunJobRequest = Message<"resproxy.v1.RunJobRequest"> & {
  * Use `create(RunJobRequestSchema)` to create a new message.
  */
 export const RunJobRequestSchema: GenMessage<RunJobRequest> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 2);
+  messageDesc(file_resproxy_v1_job, 1);
 
 /**
  * @generated from message resproxy.v1.RunJobResponse
@@ -192,7 +142,7 @@ export type RunJobResponse = Message<"resproxy.v1.RunJobResponse"> & {
  * Use `create(RunJobResponseSchema)` to create a new message.
  */
 export const RunJobResponseSchema: GenMessage<RunJobResponse> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 3);
+  messageDesc(file_resproxy_v1_job, 2);
 
 /**
  * The origin's answer. Trailers are dropped.
@@ -228,7 +178,7 @@ export type HttpResponse = Message<"resproxy.v1.HttpResponse"> & {
  * Use `create(HttpResponseSchema)` to create a new message.
  */
 export const HttpResponseSchema: GenMessage<HttpResponse> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 4);
+  messageDesc(file_resproxy_v1_job, 3);
 
 /**
  * The way out that a job took.
@@ -272,7 +222,7 @@ export type ExitInfo = Message<"resproxy.v1.ExitInfo"> & {
  * Use `create(ExitInfoSchema)` to create a new message.
  */
 export const ExitInfoSchema: GenMessage<ExitInfo> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 5);
+  messageDesc(file_resproxy_v1_job, 4);
 
 /**
  * One try of the job on one exit.
@@ -310,7 +260,7 @@ export type Attempt = Message<"resproxy.v1.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 6);
+  messageDesc(file_resproxy_v1_job, 5);
 
 /**
  * The fields of RunJobRequest, with the same bounds.
@@ -349,7 +299,7 @@ export type StreamJobRequest = Message<"resproxy.v1.StreamJobRequest"> & {
  * Use `create(StreamJobRequestSchema)` to create a new message.
  */
 export const StreamJobRequestSchema: GenMessage<StreamJobRequest> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 7);
+  messageDesc(file_resproxy_v1_job, 6);
 
 /**
  * The events of a job, in this order: one status per attempt, one head, the body in pieces, one summary.
@@ -396,7 +346,7 @@ export type StreamJobResponse = Message<"resproxy.v1.StreamJobResponse"> & {
  * Use `create(StreamJobResponseSchema)` to create a new message.
  */
 export const StreamJobResponseSchema: GenMessage<StreamJobResponse> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 8);
+  messageDesc(file_resproxy_v1_job, 7);
 
 /**
  * A job was sent to an exit, or an attempt of it failed and another follows.
@@ -439,7 +389,7 @@ export type JobStatus = Message<"resproxy.v1.JobStatus"> & {
  * Use `create(JobStatusSchema)` to create a new message.
  */
 export const JobStatusSchema: GenMessage<JobStatus> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 9);
+  messageDesc(file_resproxy_v1_job, 8);
 
 /**
  * @generated from enum resproxy.v1.JobStatus.State
@@ -470,7 +420,7 @@ export type JobStatus_State = (typeof JobStatus_State)[keyof typeof JobStatus_St
  * Describes the enum resproxy.v1.JobStatus.State.
  */
 export const JobStatus_StateSchema: GenEnum<JobStatus_State> = /*@__PURE__*/
-  enumDesc(file_resproxy_v1_job, 9, 0);
+  enumDesc(file_resproxy_v1_job, 8, 0);
 
 /**
  * @generated from message resproxy.v1.ResponseHead
@@ -497,7 +447,7 @@ export type ResponseHead = Message<"resproxy.v1.ResponseHead"> & {
  * Use `create(ResponseHeadSchema)` to create a new message.
  */
 export const ResponseHeadSchema: GenMessage<ResponseHead> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 10);
+  messageDesc(file_resproxy_v1_job, 9);
 
 /**
  * @generated from message resproxy.v1.JobSummary
@@ -534,7 +484,7 @@ export type JobSummary = Message<"resproxy.v1.JobSummary"> & {
  * Use `create(JobSummarySchema)` to create a new message.
  */
 export const JobSummarySchema: GenMessage<JobSummary> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 11);
+  messageDesc(file_resproxy_v1_job, 10);
 
 /**
  * Every call needs `authorization: Bearer TOKEN` of a caller with the scope jobs:run. A failure carries

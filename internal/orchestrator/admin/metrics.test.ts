@@ -36,7 +36,7 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
 const resetNames = new Map([[1, 'CANCELLED']]);
 
 test('every name that dashboards rely on is on the page', async () => {
-  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 5 });
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 5, redisUp: () => true });
   metrics.countConnections({});
   const page = await metrics.page();
   expect(page).toContain('\nresproxy_stream_buffered_bytes 5\n');
@@ -54,6 +54,21 @@ test('every name that dashboards rely on is on the page', async () => {
     'resproxy_job_duration_seconds histogram',
     'resproxy_jobs_in_flight gauge',
     'resproxy_jobs_total counter',
+    'resproxy_peer_blocked_seconds_total counter',
+    'resproxy_peer_bytes_total counter',
+    'resproxy_peer_links gauge',
+    'resproxy_peer_rtt_seconds histogram',
+    'resproxy_redis_command_duration_seconds histogram',
+    'resproxy_redis_commands_total counter',
+    'resproxy_redis_reconnects_total counter',
+    'resproxy_redis_up gauge',
+    'resproxy_registry_change_lag_seconds histogram',
+    'resproxy_registry_remote_agents gauge',
+    'resproxy_registry_remote_exits gauge',
+    'resproxy_registry_snapshots_total counter',
+    'resproxy_registry_staleness_seconds gauge',
+    'resproxy_registry_unpublished gauge',
+    'resproxy_relay_total counter',
     'resproxy_resets_total counter',
     'resproxy_stream_buffered_bytes gauge',
   ]);
@@ -129,6 +144,30 @@ test('the channel counts bytes, waits and resets; a code that is not ours is not
   ]);
 });
 
+test('links between pods are counted apart from those to agents', async () => {
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0 });
+  metrics.peers.linkUp();
+  metrics.peers.linkUp();
+  metrics.peers.linkDown();
+  metrics.peers.bytes('in', 3);
+  metrics.peers.bytes('out', 4);
+  metrics.peers.blocked('connection', 250);
+  metrics.peers.rtt(2);
+  expect(await lines(metrics, 'resproxy_peer_links')).toEqual(['resproxy_peer_links 1']);
+  expect(await lines(metrics, 'resproxy_peer_bytes_total')).toEqual([
+    'resproxy_peer_bytes_total{direction="in"} 3',
+    'resproxy_peer_bytes_total{direction="out"} 4',
+  ]);
+  expect(await lines(metrics, 'resproxy_peer_blocked_seconds_total')).toEqual([
+    'resproxy_peer_blocked_seconds_total{level="connection"} 0.25',
+  ]);
+  expect(await lines(metrics, 'resproxy_peer_rtt_seconds_sum')).toEqual(['resproxy_peer_rtt_seconds_sum 0.002']);
+  expect(await lines(metrics, 'resproxy_bytes_total')).toEqual([
+    'resproxy_bytes_total{direction="in"} 0',
+    'resproxy_bytes_total{direction="out"} 0',
+  ]);
+});
+
 test('lag, round trips and attempts arrive in seconds and by code', async () => {
   const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0 });
   metrics.loop.sample(2_000);
@@ -141,4 +180,27 @@ test('lag, round trips and attempts arrive in seconds and by code', async () => 
     'resproxy_heartbeat_rtt_seconds_sum 0.03',
   ]);
   expect(await lines(metrics, 'resproxy_attempts_total')).toEqual(['resproxy_attempts_total{code="AGENT_LOST"} 1']);
+});
+
+test('Redis is told of by commands, durations, reconnects and whether it is up', async () => {
+  let up = true;
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0, redisUp: () => up });
+  metrics.redis.command('renew', 'OK', 2);
+  metrics.redis.command('renew', 'UNSENT', 0);
+  metrics.redis.reconnected();
+  up = false;
+  expect(await lines(metrics, 'resproxy_redis_commands_total')).toEqual([
+    'resproxy_redis_commands_total{kind="renew",outcome="OK"} 1',
+    'resproxy_redis_commands_total{kind="renew",outcome="UNSENT"} 1',
+  ]);
+  expect(await lines(metrics, 'resproxy_redis_command_duration_seconds_count')).toEqual([
+    'resproxy_redis_command_duration_seconds_count{kind="renew"} 1',
+  ]);
+  expect(await lines(metrics, 'resproxy_redis_reconnects_total')).toEqual(['resproxy_redis_reconnects_total 1']);
+  expect(await lines(metrics, 'resproxy_redis_up')).toEqual(['resproxy_redis_up 0']);
+});
+
+test('a pod without Redis does not say that Redis is down', async () => {
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0 });
+  expect(await lines(metrics, 'resproxy_redis_up')).toEqual([]);
 });

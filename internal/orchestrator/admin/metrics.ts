@@ -4,14 +4,18 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { DoorwayCounts } from '../../kit/doorway.ts';
 import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
+import { PeerMetrics, RedisMetrics, RegistryMetrics, RelayMetrics } from './fleet-metrics.ts';
+import { childOf, childOf2, readAtScrape, summed } from './instruments.ts';
 
 export interface MetricsOptions {
-  /** The whole fleet, whoever may use it; read at each scrape. */
+  /** Those connected to this pod, whoever may use them; read at each scrape. */
   readonly agents: () => Iterable<AgentRecord>;
   /** Names of the reset codes of the agent channel; any other is counted as `other`. */
   readonly resetNames: ReadonlyMap<number, string>;
   /** Bytes that streams hold now, as the buffer budget counts them. */
   readonly streamBytes: () => number;
+  /** Whether Redis answers; undefined when there is none. */
+  readonly redisUp?: (() => boolean) | undefined;
 }
 
 type CounterChild = ReturnType<Counter['labels']>;
@@ -27,13 +31,22 @@ export class Metrics {
   readonly jobs: JobMetrics;
   readonly attempts: AttemptMetrics;
   readonly channel: ChannelMetrics;
+  readonly peers: PeerMetrics;
   readonly loop: LoopMetrics;
+  // Those of a pod among others are there without Redis too, and nobody tells them anything.
+  readonly redis: RedisMetrics;
+  readonly registry: RegistryMetrics;
+  readonly relay: RelayMetrics;
 
-  constructor({ agents, resetNames, streamBytes }: MetricsOptions) {
+  constructor({ agents, resetNames, streamBytes, redisUp }: MetricsOptions) {
     this.jobs = new JobMetrics(this.#registry);
     this.attempts = new AttemptMetrics(this.#registry);
     this.channel = new ChannelMetrics(this.#registry, resetNames);
+    this.peers = new PeerMetrics(this.#registry);
     this.loop = new LoopMetrics(this.#registry);
+    this.redis = new RedisMetrics(this.#registry, redisUp);
+    this.registry = new RegistryMetrics(this.#registry);
+    this.relay = new RelayMetrics(this.#registry);
     countFleet(this.#registry, agents);
     readAtScrape(this.#registry, 'resproxy_stream_buffered_bytes', 'Bytes that streams hold now.', streamBytes);
   }
@@ -234,47 +247,4 @@ function countFleet(registry: Registry, agents: MetricsOptions['agents']): void 
 /** An agent may claim any text to be its country; two letters are at most 676. */
 function countryLabel(country: string): string {
   return /^[A-Z]{2}$/.test(country) ? country : 'other';
-}
-
-/** A gauge whose value is kept elsewhere, and read at each scrape. */
-function readAtScrape(registry: Registry, name: string, help: string, read: () => number): void {
-  new Gauge({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.set(read());
-    },
-  });
-}
-
-/** A counter with one label whose sums are kept elsewhere, as plain numbers, and read at each scrape. */
-function summed(registry: Registry, name: string, help: string, label: string, sums: () => Iterable<[string, number]>) {
-  new Counter({
-    name,
-    help,
-    labelNames: [label],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [value, sum] of sums()) this.inc({ [label]: value }, sum);
-    },
-  });
-}
-
-/** Remembers the child of a metric by its label; the labels come from closed lists. */
-function childOf<C>(make: (label: string) => C): (label: string) => C {
-  const children = new Map<string, C>();
-  return (label) => {
-    const known = children.get(label);
-    if (known !== undefined) return known;
-    const child = make(label);
-    children.set(label, child);
-    return child;
-  };
-}
-
-function childOf2<C>(make: (first: string, second: string) => C): (first: string, second: string) => C {
-  const byFirst = childOf((first) => childOf((second) => make(first, second)));
-  return (first, second) => byFirst(first)(second);
 }

@@ -75,7 +75,7 @@ export class AgentConnection implements WatchedConnection, LinkHost {
     this.#policy = arrival.policy;
     this.#observedAddress = arrival.observedAddress;
     this.#mux = new Mux({
-      role: 'pod',
+      role: 'opener',
       transport: arrival.transport,
       clock,
       random,
@@ -101,6 +101,14 @@ export class AgentConnection implements WatchedConnection, LinkHost {
 
   get agentId(): string {
     return this.#identity?.agentId ?? '';
+  }
+
+  get instanceId(): string {
+    return this.#identity?.instanceId ?? '';
+  }
+
+  get connectSeq(): bigint {
+    return this.#identity?.connectSeq ?? 0n;
   }
 
   get epoch(): number {
@@ -172,7 +180,7 @@ export class AgentConnection implements WatchedConnection, LinkHost {
     this.#isolation ??= new IsolationKeys(this.#deps.randomBytes(isolationSecretBytes));
     const open = toOpenRequest(request, exitName, this.#isolation.of(request.tenant));
     try {
-      const stream = this.#mux.open(open, request.request.body);
+      const stream = this.#mux.open(open, request.request.body, request.rest?.totalBytes);
       this.#openExchanges++;
       return stream;
     } catch (cause) {
@@ -186,6 +194,10 @@ export class AgentConnection implements WatchedConnection, LinkHost {
   }
 
   // What its owner orders.
+
+  rank(epoch: number): void {
+    if (this.#identity) this.#identity = { ...this.#identity, epoch };
+  }
 
   changePolicy(policy: KeyPolicy): void {
     const { name } = this.#policy;
@@ -257,6 +269,10 @@ export class AgentConnection implements WatchedConnection, LinkHost {
         return this.close(closeCode.drained, 'the agent leaves');
       case 'welcome':
         throw new ProtocolError(closeCode.protocolError, 'only a pod welcomes');
+      case 'peerHello':
+      case 'agentOrder':
+      case 'agentOrderDone':
+        throw new ProtocolError(closeCode.protocolError, `${body.case} is for pods`);
     }
   }
 

@@ -41,9 +41,12 @@ export const channelLimits = {
   /** An agent's own grace is believed up to this. */
   maxAgentGraceMs: 600_000,
 
-  /** So many instances of one agent id that replace each other within the window are two programs with one name. */
+  /**
+   * So many instances of one agent id that replace each other within the window are two programs with one name. Each
+   * waits one to five minutes before it is back, and each of several pods sees only a part of it.
+   */
   flapCount: 4,
-  flapWindowMs: 600_000,
+  flapWindowMs: 3_600_000,
   maxFlapAgents: 10_000,
 
   /** Tenants whose isolation key a connection remembers. */

@@ -9,6 +9,8 @@ export interface AttemptFailureDetails {
   readonly refusal?: Refusal | undefined;
   /** What the caller is told instead of the code's title. */
   readonly detail?: string | undefined;
+  /** The exit that failed, when its pod put it in place of the one that was asked. */
+  readonly exitId?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -18,6 +20,7 @@ export class AttemptFailure extends Error {
   readonly execution: Execution;
   readonly refusal: Refusal | undefined;
   readonly detail: string | undefined;
+  readonly exitId: string | undefined;
 
   constructor(code: Code, execution: Execution, details: AttemptFailureDetails = {}) {
     super(code, { cause: details.cause });
@@ -25,6 +28,7 @@ export class AttemptFailure extends Error {
     this.execution = execution;
     this.refusal = details.refusal;
     this.detail = details.detail;
+    this.exitId = details.exitId;
   }
 }
 
