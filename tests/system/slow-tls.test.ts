@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { expect } from '@jest/globals';
-import { Agent, request } from 'undici';
 import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
 import { makeCertificates } from '../harness/certificates.ts';
 import { Cluster } from '../harness/cluster.ts';
+import { connectClient } from '../harness/connect-caller.ts';
 import { Origin } from '../harness/origin.ts';
 import type { SlowHabit } from '../harness/slow-connection.ts';
 import { honestCallers, SlowCrowd } from '../harness/slow-crowd.ts';
@@ -30,8 +30,9 @@ const lab = shared(async (use) => {
     AGENT_MAX_CONCURRENT: '1024',
   };
   await cluster.startAgent({ env });
-  const dispatcher = use(new Agent({ connect: { ca } }));
-  return { origin, cluster, dispatcher, hello: await clientHello() };
+  const { ports, token } = cluster;
+  const client = connectClient(JobService, { port: ports.http, token, protocol: 'Connect binary', ca, idleMs: 2_000 });
+  return { origin, cluster, client, hello: await clientHello() };
 });
 
 /** What a client says first. */
@@ -61,16 +62,9 @@ function habits(protocol: 'h2' | 'http/1.1'): SlowHabit[] {
   ];
 }
 
-const byRest = async () => {
-  const { cluster, origin, dispatcher } = lab();
-  const { statusCode, body } = await request(`https://127.0.0.1:${cluster.ports.http}/jobs?sync=true`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${cluster.token}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ url: origin.url('/bytes/7') }),
-    dispatcher,
-  });
-  await body.dump();
-  expect(statusCode).toBe(200);
+const byConnect = async () => {
+  const { client, origin } = lab();
+  expect((await client.runJob({ request: { url: origin.url('/bytes/7') } })).response?.statusCode).toBe(200);
 };
 const byGrpc = async () => {
   const { cluster, origin } = lab();
@@ -79,8 +73,8 @@ const byGrpc = async () => {
 };
 
 for (const [door, protocol, job] of [
-  ['http', 'h2', byRest],
-  ['http', 'http/1.1', byRest],
+  ['http', 'h2', byConnect],
+  ['http', 'http/1.1', byConnect],
   ['grpc', 'h2', byGrpc],
   ['agent', 'http/1.1', byGrpc],
 ] as const) {
