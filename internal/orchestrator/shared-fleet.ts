@@ -108,8 +108,7 @@ export class SharedFleet implements PodListener {
       host: bind,
       port: this.#config.peerPort,
       onStream: (stream) => relay.serve(stream),
-      onOrder: ({ agentId, kind }) =>
-        kind === AgentOrderKind.DRAIN ? connections.drainAgent(agentId) : connections.disconnectAgent(agentId),
+      onOrder: ({ agentId, kind }) => obey(connections, agentId, kind),
     });
     this.#peers = { credential, links, server, relay };
     const refresh = (agentId: string) => this.registry.refresh(agentId);
@@ -164,5 +163,17 @@ export class SharedFleet implements PodListener {
     health.add('redisSettings', this.#bootCheck.check);
     health.note('redis', this.#requests.note);
     metrics.registry.read(() => this.registry.figures);
+  }
+}
+
+/** An order that this version does not know reaches nothing. */
+function obey(connections: AgentConnections, agentId: string, kind: AgentOrderKind): number {
+  switch (kind) {
+    case AgentOrderKind.DRAIN:
+      return connections.drainAgent(agentId);
+    case AgentOrderKind.DISCONNECT:
+      return connections.disconnectAgent(agentId);
+    default:
+      return 0;
   }
 }
