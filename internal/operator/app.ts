@@ -104,7 +104,7 @@ export class OperatorApp implements App {
       client,
       clock,
       identity: this.#identity.slice(0, 128),
-      onFault: (error) => this.#eventLost(error),
+      onLost: (error) => this.#eventLost(error),
     });
 
     // What there is, and the work on it.
@@ -195,7 +195,7 @@ export class OperatorApp implements App {
 
   #eventLost(error: unknown): void {
     this.#metrics.eventLost();
-    this.#log.warn({ error: messageOf(error) }, 'an event could not be written');
+    this.#log.debug({ error: messageOf(error) }, 'an event is lost');
   }
 
   /** Nothing here can be trusted to be alone any more: a new process starts from nothing. */

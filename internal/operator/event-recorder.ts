@@ -1,5 +1,5 @@
 // Events of events.k8s.io/v1: what `kubectl describe agentkey` shows. They are for people, so they are sent without
-// anybody waiting, and one that cannot be written is only counted.
+// anybody waiting, and one that cannot be written is lost.
 import { apiVersion } from '../agentkey/resource.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
@@ -11,7 +11,7 @@ export interface EventRecorderOptions {
   readonly clock: Clock;
   /** This process, as the event names it. */
   readonly identity: string;
-  readonly onFault: (error: unknown) => void;
+  readonly onLost: (error: unknown) => void;
 }
 
 const events: Kind = { api: '/apis/events.k8s.io/v1', plural: 'events' };
@@ -31,8 +31,8 @@ export class EventRecorder {
   }
 
   record({ metadata }: KubeObject, { type, reason, action, text }: Note): void {
-    if (this.#open.size >= maxOpen) return;
-    const { client, clock, identity, onFault } = this.#options;
+    const { client, clock, identity, onLost } = this.#options;
+    if (this.#open.size >= maxOpen) return onLost(new Error('too many events are on their way'));
     const { name, namespace, uid, resourceVersion } = metadata;
     const at = clock.wallMs();
     const event = {
@@ -53,7 +53,7 @@ export class EventRecorder {
     };
     const sent: Promise<void> = client
       .create(events, namespace, event)
-      .then(() => {}, onFault)
+      .then(() => {}, onLost)
       .finally(() => this.#open.delete(sent));
     this.#open.add(sent);
   }

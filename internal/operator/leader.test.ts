@@ -102,10 +102,12 @@ test('one that cannot renew stops leading after 10 s, before another may begin a
     if (a?.leads && b?.leads) both = true;
   }
   expect(both).toBe(false);
-  expect(told).toEqual(['a leads', 'a lost', 'b leads']);
+  server.cutOff.delete('a');
+  await clock.advance(3_000);
+  expect(told).toEqual(['a leads', 'b leads', 'a lost']);
 });
 
-test('one that was frozen does not lead when it wakes, though no timer of it has fired yet', async () => {
+test('one that was frozen does not lead when it wakes, and learns at its first renewal that it was replaced', async () => {
   const frozen = new ManualClock();
   const a = new Leader({
     client: server.clientOf('a'),
@@ -115,17 +117,28 @@ test('one that was frozen does not lead when it wakes, though no timer of it has
     clock: { now: () => clock.now(), wallMs: () => clock.wallMs(), after: (ms, fn) => frozen.after(ms, fn) },
     random: () => 0.5,
     onLeading: () => {},
-    onLost: () => told.push('a lost'),
+    onLost: (why) => told.push(`a lost: ${why}`),
     onFault: () => {},
   });
   a.start();
   await settle();
-  expect(a.leads).toBe(true);
-  await clock.advance(10_000);
-  expect(a.leads).toBe(false);
-  expect(told).toEqual([]);
-  await frozen.advance(10_000);
-  expect(told).toEqual(['a lost']);
+  const [b] = await started('b');
+  await clock.advance(20_000);
+  expect([a.leads, b?.leads]).toEqual([false, true]);
+  await frozen.advance(2_500);
+  expect(told).toEqual(['b leads', 'a lost: another process holds the Lease']);
+  expect(frozen.pending).toBe(0);
+});
+
+test('one whose server was away goes on when it is back, if nobody took its place', async () => {
+  const [a] = await started('a');
+  server.cutOff.add('a');
+  await clock.advance(60_000);
+  expect(a?.leads).toBe(false);
+  server.cutOff.delete('a');
+  await clock.advance(3_000);
+  expect(a?.leads).toBe(true);
+  expect(told).toEqual(['a leads']);
 });
 
 test('one whose Lease was taken ends at once', async () => {

@@ -1,6 +1,7 @@
 // Which of several operators acts: the one that holds the Lease. Whether it is still held is judged by this process's own
 // monotonic clock, from before the request that renewed it, so that neither a wrong wall clock nor a slow answer makes
-// two of them. A leader that cannot renew is no leader any more, and its process ends: a standby takes over.
+// two of them. A leader that cannot renew in time writes nothing. It goes on if it then finds that nobody took its place
+// (the API server was away), and ends if somebody did (it was frozen, or cut off).
 import type { CancelTimer, Clock, Random } from '../kit/clock.ts';
 import type { KubeClient } from '../kube/kube-client.ts';
 import { isFault } from '../kube/kube-error.ts';
@@ -34,14 +35,13 @@ interface Lease extends KubeObject {
 
 type State =
   | { readonly kind: 'standby' }
-  | { readonly kind: 'leading'; readonly lease: Lease; readonly renewedAt: number; readonly expiry: CancelTimer }
+  | { readonly kind: 'leading'; readonly lease: Lease; readonly renewedAt: number }
   | { readonly kind: 'ended' };
 
 const leases: Kind = { api: '/apis/coordination.k8s.io/v1', plural: 'leases' };
 const leaseSeconds = 15;
 export const renewDeadlineMs = 10_000;
 const retryMs = 2_000;
-const overdue = 'the Lease could not be renewed in time';
 /** A request that takes longer is given up in time for another one. */
 const requestMs = 4_000;
 
@@ -94,9 +94,8 @@ export class Leader {
     });
   }
 
-  /** One that was frozen for too long does not renew, even if nobody took its place: it may have missed anything. */
+  /** The server takes it only while the Lease is as this process wrote it. */
   async #renew(lease: Lease): Promise<void> {
-    if (!this.leads) return this.#lose(overdue);
     const begun = this.#options.clock.now();
     const renewed: Lease = { ...lease, spec: { ...lease.spec, renewTime: this.#time() } };
     try {
@@ -149,12 +148,8 @@ export class Leader {
   #hold(lease: Lease, renewedAt: number): void {
     const before = this.#state;
     if (before.kind === 'ended') return;
-    if (before.kind === 'leading') before.expiry();
-    const { clock, onLeading } = this.#options;
-    const leftMs = Math.max(0, renewedAt + renewDeadlineMs - clock.now());
-    const expiry = clock.after(leftMs, () => this.#lose(overdue));
-    this.#state = { kind: 'leading', lease, renewedAt, expiry };
-    if (before.kind === 'standby') onLeading();
+    this.#state = { kind: 'leading', lease, renewedAt };
+    if (before.kind === 'standby') this.#options.onLeading();
   }
 
   #heldSince(): number {
@@ -169,7 +164,6 @@ export class Leader {
   }
 
   #end(): void {
-    if (this.#state.kind === 'leading') this.#state.expiry();
     this.#state = { kind: 'ended' };
   }
 
