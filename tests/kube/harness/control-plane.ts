@@ -106,6 +106,7 @@ export class ControlPlane {
       `--initial-advertise-peer-urls=${peerUrl}`,
       `--initial-cluster=default=${peerUrl}`,
       '--unsafe-no-fsync=true',
+      '--log-level=error',
     ]);
   }
 

@@ -51,6 +51,11 @@ export class Kube {
     return this.#plane;
   }
 
+  /** Where its API server is. */
+  async server(): Promise<URL> {
+    return new URL(await this.kubectl('config', 'view', '--minify', '-o', 'jsonpath={.clusters[0].cluster.server}'));
+  }
+
   /** Its output; rejects with it when kubectl fails. */
   async kubectl(...args: readonly string[]): Promise<string> {
     const { code, output } = await this.try(...args);
@@ -76,6 +81,18 @@ export class Kube {
     const file = this.#dir.file(`manifest-${this.#count++}.yaml`);
     await writeFile(file, typeof manifest === 'string' ? manifest : JSON.stringify(manifest), { mode: 0o600 });
     await this.kubectl('apply', '-f', file, ...args);
+  }
+
+  /** Creates them all, with one request each. */
+  async createAll(items: readonly object[]): Promise<void> {
+    await this.kubectl('create', '-f', await this.#listFile(items));
+  }
+
+  /** Creates each and returns what the server answered, in the same order. */
+  async create<T>(items: readonly object[]): Promise<readonly T[]> {
+    const output = await this.kubectl('create', '-f', await this.#listFile(items), '-o', 'json');
+    // One document after the other, not a list of them.
+    return output.split(/^(?=\{)/m).map((text) => JSON.parse(text) as T);
   }
 
   /** A new namespace with the ServiceAccounts and the rights that this project documents. */
@@ -109,6 +126,12 @@ export class Kube {
   async close(): Promise<void> {
     await this.#plane?.close();
     await this.#dir.close();
+  }
+
+  async #listFile(items: readonly object[]): Promise<string> {
+    const file = this.#dir.file(`list-${this.#count++}.json`);
+    await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }), { mode: 0o600 });
+    return file;
   }
 
   async #run(kubeconfig: string, args: readonly string[]): Promise<Outcome> {
