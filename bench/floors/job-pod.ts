@@ -9,9 +9,8 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Frame, FrameSchema, type OpenOk } from '../../gen/resproxy/v1/channel_pb.ts';
 import type { HttpRequest } from '../../gen/resproxy/v1/http_pb.ts';
+import { AttemptSchema, ExitInfoSchema } from '../../gen/resproxy/v1/job_parts_pb.ts';
 import {
-  AttemptSchema,
-  ExitInfoSchema,
   JobService,
   RunJobRequestSchema,
   type RunJobResponse,

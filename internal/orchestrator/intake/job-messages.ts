@@ -3,13 +3,8 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Execution } from '../../../gen/resproxy/v1/failure_pb.ts';
 import type { Header as HeaderMessage, Timings } from '../../../gen/resproxy/v1/http_pb.ts';
-import {
-  type Attempt,
-  type ExitInfo,
-  JobStatus_State,
-  type RunJobResponse,
-  type StreamJobResponse,
-} from '../../../gen/resproxy/v1/job_pb.ts';
+import type { Attempt, ExitInfo } from '../../../gen/resproxy/v1/job_parts_pb.ts';
+import { JobStatus_State, type RunJobResponse, type StreamJobResponse } from '../../../gen/resproxy/v1/job_pb.ts';
 import type { Header } from '../channel/link.ts';
 import type { ExitUsed, JobAnswer, JobEvent, JobTimings } from '../dispatch/job.ts';
 import type { AttemptRecord } from '../failure/failures.ts';

@@ -2,7 +2,8 @@
 // service to say, but for what a message cannot carry.
 import { z } from 'zod';
 import type { HttpRequest } from '../../../../gen/resproxy/v1/http_pb.ts';
-import type { RunJobRequest, Target } from '../../../../gen/resproxy/v1/job_pb.ts';
+import type { RunJobRequest } from '../../../../gen/resproxy/v1/job_pb.ts';
+import type { Target } from '../../../../gen/resproxy/v1/target_pb.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import { toDuration } from '../job-messages.ts';
 import { bounds } from '../validate/bounds.ts';

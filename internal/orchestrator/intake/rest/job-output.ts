@@ -3,7 +3,8 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Execution } from '../../../../gen/resproxy/v1/failure_pb.ts';
 import type { Header, Timings } from '../../../../gen/resproxy/v1/http_pb.ts';
-import type { Attempt, ExitInfo, RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
+import type { Attempt, ExitInfo } from '../../../../gen/resproxy/v1/job_parts_pb.ts';
+import type { RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
 import { codeName } from '../../failure/table.ts';
 
 type HeaderObject = Record<string, string | string[]>;

@@ -1,6 +1,6 @@
 // How long a job may take, and how its retries are spaced: google.protobuf.Duration into milliseconds within bounds.
 import type { Duration } from '@bufbuild/protobuf/wkt';
-import type { RetryPolicy } from '../../../../gen/resproxy/v1/job_pb.ts';
+import type { RetryPolicy } from '../../../../gen/resproxy/v1/job_parts_pb.ts';
 import type { RetryRules } from '../../dispatch/job.ts';
 import { bounds } from './bounds.ts';
 import { invalid, refuseUnknown } from './faults.ts';

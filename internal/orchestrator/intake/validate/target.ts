@@ -1,5 +1,5 @@
 // Which exits a job asks for: the target as the fleet can look it up. Country and region are written in capitals there.
-import type { Target as TargetMessage } from '../../../../gen/resproxy/v1/job_pb.ts';
+import type { Target as TargetMessage } from '../../../../gen/resproxy/v1/target_pb.ts';
 import { anyTarget, type Target } from '../../route/candidate.ts';
 import { bounds } from './bounds.ts';
 import { invalid, refuseUnknown } from './faults.ts';
