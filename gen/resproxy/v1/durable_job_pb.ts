@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file resproxy/v1/durable_job.proto.
  */
 export const file_resproxy_v1_durable_job: GenFile = /*@__PURE__*/
-  fileDesc("Ch1yZXNwcm94eS92MS9kdXJhYmxlX2pvYi5wcm90bxILcmVzcHJveHkudjEi+QMKEFN1Ym1pdEpvYlJlcXVlc3QSKQoHcmVxdWVzdBgBIAEoCzIYLnJlc3Byb3h5LnYxLkh0dHBSZXF1ZXN0EiMKBnRhcmdldBgCIAEoCzITLnJlc3Byb3h5LnYxLlRhcmdldBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRInCgVyZXRyeRgFIAEoCzIYLnJlc3Byb3h5LnYxLlJldHJ5UG9saWN5EhUKCHByaW9yaXR5GAYgASgNSACIAQESKAoFZGVsYXkYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI5CgZsYWJlbHMYCSADKAsyKS5yZXNwcm94eS52MS5TdWJtaXRKb2JSZXF1ZXN0LkxhYmVsc0VudHJ5EhQKDGF0X21vc3Rfb25jZRgKIAEoCBInCghjYWxsYmFjaxgLIAEoCzIVLnJlc3Byb3h5LnYxLkNhbGxiYWNrGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCwoJX3ByaW9yaXR5IhcKCENhbGxiYWNrEgsKA3VybBgBIAEoCSJDChFTdWJtaXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNwcm94eS52MS5Kb2ISDwoHZXhpc3RlZBgCIAEoCCKOBQoDSm9iEg4KBmpvYl9pZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLnJlc3Byb3h5LnYxLkpvYlN0YXRlEg4KBm1ldGhvZBgDIAEoCRILCgN1cmwYBCABKAkSDgoGY2FsbGVyGAUgASgJEhAKCHByaW9yaXR5GAYgASgNEiwKBmxhYmVscxgHIAMoCzIcLnJlc3Byb3h5LnYxLkpvYi5MYWJlbHNFbnRyeRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkSLwoLc3VibWl0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCm5vdF9iZWZvcmUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoIYXR0ZW1wdHMYDSADKAsyFC5yZXNwcm94eS52MS5BdHRlbXB0EiQKBWVycm9yGA4gASgLMhUucmVzcHJveHkudjEuSm9iRXJyb3ISJgoGcmVzdWx0GA8gASgLMhYucmVzcHJveHkudjEuSm9iUmVzdWx0EhIKCnJlZHJpdmVfb2YYECABKAkSEwoLcmVkcml2ZW5fYXMYESABKAkSLQoIY2FsbGJhY2sYEiABKAsyGy5yZXNwcm94eS52MS5DYWxsYmFja1N0YXR1cxIOCgZjdXJzb3IYEyABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJtCghKb2JFcnJvchImCgRjb2RlGAEgASgOMhgucmVzcHJveHkudjEuRmFpbHVyZUNvZGUSKQoJZXhlY3V0aW9uGAIgASgOMhYucmVzcHJveHkudjEuRXhlY3V0aW9uEg4KBmRldGFpbBgDIAEoCSJsCglKb2JSZXN1bHQSEwoLc3RhdHVzX2NvZGUYASABKA0SEgoKYm9keV9ieXRlcxgCIAEoBBIRCglmaW5hbF91cmwYAyABKAkSIwoEZXhpdBgEIAEoCzIVLnJlc3Byb3h5LnYxLkV4aXRJbmZvIs4CCg5DYWxsYmFja1N0YXR1cxIwCgVzdGF0ZRgBIAEoDjIhLnJlc3Byb3h5LnYxLkNhbGxiYWNrU3RhdHVzLlN0YXRlEhAKCGF0dGVtcHRzGAIgASgNEjUKEW5leHRfYXR0ZW1wdF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBsYXN0X3N0YXR1c19jb2RlGAQgASgNEhIKCmxhc3RfZXJyb3IYBSABKAkSEgoKd2ViaG9va19pZBgGIAEoCSJ/CgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1dBSVRJTkcQARIRCg1TVEFURV9QRU5ESU5HEAISEwoPU1RBVEVfREVMSVZFUkVEEAMSEAoMU1RBVEVfRkFJTEVEEAQSEgoOU1RBVEVfRElTQUJMRUQQBSIxCg9XYXRjaEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEg4KBmN1cnNvchgCIAEoCSLKAQoQV2F0Y2hKb2JSZXNwb25zZRIOCgZqb2JfaWQYASABKAkSDgoGY3Vyc29yGAIgASgJEiQKBXN0YXRlGAMgASgOMhUucmVzcHJveHkudjEuSm9iU3RhdGUSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHYXR0ZW1wdBgFIAEoDRIPCgdleGl0X2lkGAYgASgJEiQKBWVycm9yGAcgASgLMhUucmVzcHJveHkudjEuSm9iRXJyb3IiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAucmVzcHJveHkudjEuSm9iIiUKE0dldEpvYlJlc3VsdFJlcXVlc3QSDgoGam9iX2lkGAEgASgJIloKFEdldEpvYlJlc3VsdFJlc3BvbnNlEioKBGhlYWQYASABKAsyGi5yZXNwcm94eS52MS5Kb2JSZXN1bHRIZWFkSAASDgoEYm9keRgCIAEoDEgAQgYKBHBhcnQi5QEKDUpvYlJlc3VsdEhlYWQSEwoLc3RhdHVzX2NvZGUYASABKA0SJAoHaGVhZGVycxgCIAMoCzITLnJlc3Byb3h5LnYxLkhlYWRlchIRCglmaW5hbF91cmwYAyABKAkSIwoEZXhpdBgEIAEoCzIVLnJlc3Byb3h5LnYxLkV4aXRJbmZvEiYKCGF0dGVtcHRzGAUgAygLMhQucmVzcHJveHkudjEuQXR0ZW1wdBIlCgd0aW1pbmdzGAYgASgLMhQucmVzcHJveHkudjEuVGltaW5ncxISCgpib2R5X2J5dGVzGAcgASgEIiIKEENhbmNlbEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjIKEUNhbmNlbEpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnJlc3Byb3h5LnYxLkpvYiKzAgoPTGlzdEpvYnNSZXF1ZXN0EiUKBnN0YXRlcxgBIAMoDjIVLnJlc3Byb3h5LnYxLkpvYlN0YXRlEjgKBmxhYmVscxgCIAMoCzIoLnJlc3Byb3h5LnYxLkxpc3RKb2JzUmVxdWVzdC5MYWJlbHNFbnRyeRIzCg9zdWJtaXR0ZWRfYWZ0ZXIYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEHN1Ym1pdHRlZF9iZWZvcmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiSwoQTGlzdEpvYnNSZXNwb25zZRIeCgRqb2JzGAEgAygLMhAucmVzcHJveHkudjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIjChFSZWRyaXZlSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMwoSUmVkcml2ZUpvYlJlc3BvbnNlEh0KA2pvYhgBIAEoCzIQLnJlc3Byb3h5LnYxLkpvYiquAgoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQSk9CX1NUQVRFX1FVRVVFRBABEhQKEEpPQl9TVEFURV9MRUFTRUQQAhIYChRKT0JfU1RBVEVfRElTUEFUQ0hFRBADEhUKEUpPQl9TVEFURV9SVU5OSU5HEAQSGAoUSk9CX1NUQVRFX1JFVFJZX1dBSVQQBRIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAoSFAoQSk9CX1NUQVRFX0ZBSUxFRBALEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQDBIVChFKT0JfU1RBVEVfRVhQSVJFRBANEhIKDkpPQl9TVEFURV9ERUFEEA4SHQoZSk9CX1NUQVRFX09VVENPTUVfVU5LTk9XThAPYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_resproxy_v1_failure, file_resproxy_v1_http, file_resproxy_v1_job_parts, file_resproxy_v1_target]);
+  fileDesc("Ch1yZXNwcm94eS92MS9kdXJhYmxlX2pvYi5wcm90bxILcmVzcHJveHkudjEi+QMKEFN1Ym1pdEpvYlJlcXVlc3QSKQoHcmVxdWVzdBgBIAEoCzIYLnJlc3Byb3h5LnYxLkh0dHBSZXF1ZXN0EiMKBnRhcmdldBgCIAEoCzITLnJlc3Byb3h5LnYxLlRhcmdldBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRInCgVyZXRyeRgFIAEoCzIYLnJlc3Byb3h5LnYxLlJldHJ5UG9saWN5EhUKCHByaW9yaXR5GAYgASgNSACIAQESKAoFZGVsYXkYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI5CgZsYWJlbHMYCSADKAsyKS5yZXNwcm94eS52MS5TdWJtaXRKb2JSZXF1ZXN0LkxhYmVsc0VudHJ5EhQKDGF0X21vc3Rfb25jZRgKIAEoCBInCghjYWxsYmFjaxgLIAEoCzIVLnJlc3Byb3h5LnYxLkNhbGxiYWNrGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCwoJX3ByaW9yaXR5IhcKCENhbGxiYWNrEgsKA3VybBgBIAEoCSJDChFTdWJtaXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNwcm94eS52MS5Kb2ISDwoHZXhpc3RlZBgCIAEoCCL1BAoDSm9iEg4KBmpvYl9pZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLnJlc3Byb3h5LnYxLkpvYlN0YXRlEg4KBm1ldGhvZBgDIAEoCRILCgN1cmwYBCABKAkSDgoGY2FsbGVyGAUgASgJEhAKCHByaW9yaXR5GAYgASgNEiwKBmxhYmVscxgHIAMoCzIcLnJlc3Byb3h5LnYxLkpvYi5MYWJlbHNFbnRyeRIvCgtzdWJtaXRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKbm90X2JlZm9yZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCghhdHRlbXB0cxgMIAMoCzIULnJlc3Byb3h5LnYxLkF0dGVtcHQSJAoFZXJyb3IYDSABKAsyFS5yZXNwcm94eS52MS5Kb2JFcnJvchImCgZyZXN1bHQYDiABKAsyFi5yZXNwcm94eS52MS5Kb2JSZXN1bHQSEgoKcmVkcml2ZV9vZhgPIAEoCRITCgtyZWRyaXZlbl9hcxgQIAEoCRItCghjYWxsYmFjaxgRIAEoCzIbLnJlc3Byb3h5LnYxLkNhbGxiYWNrU3RhdHVzEg4KBmN1cnNvchgSIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIm0KCEpvYkVycm9yEiYKBGNvZGUYASABKA4yGC5yZXNwcm94eS52MS5GYWlsdXJlQ29kZRIpCglleGVjdXRpb24YAiABKA4yFi5yZXNwcm94eS52MS5FeGVjdXRpb24SDgoGZGV0YWlsGAMgASgJImwKCUpvYlJlc3VsdBITCgtzdGF0dXNfY29kZRgBIAEoDRISCgpib2R5X2J5dGVzGAIgASgEEhEKCWZpbmFsX3VybBgDIAEoCRIjCgRleGl0GAQgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8ijwIKDkNhbGxiYWNrU3RhdHVzEjAKBXN0YXRlGAEgASgOMiEucmVzcHJveHkudjEuQ2FsbGJhY2tTdGF0dXMuU3RhdGUSEAoIYXR0ZW1wdHMYAiABKA0SNQoRbmV4dF9hdHRlbXB0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGxhc3Rfb3V0Y29tZRgEIAEoCRISCgp3ZWJob29rX2lkGAUgASgJIlgKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfUEVORElORxABEhMKD1NUQVRFX0RFTElWRVJFRBACEhAKDFNUQVRFX0ZBSUxFRBADIjEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSDgoGY3Vyc29yGAIgASgJIsoBChBXYXRjaEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSJAoFc3RhdGUYAyABKA4yFS5yZXNwcm94eS52MS5Kb2JTdGF0ZRIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdhdHRlbXB0GAUgASgNEg8KB2V4aXRfaWQYBiABKAkSJAoFZXJyb3IYByABKAsyFS5yZXNwcm94eS52MS5Kb2JFcnJvciIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIvCg5HZXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNwcm94eS52MS5Kb2IiJQoTR2V0Sm9iUmVzdWx0UmVxdWVzdBIOCgZqb2JfaWQYASABKAkiWgoUR2V0Sm9iUmVzdWx0UmVzcG9uc2USKgoEaGVhZBgBIAEoCzIaLnJlc3Byb3h5LnYxLkpvYlJlc3VsdEhlYWRIABIOCgRib2R5GAIgASgMSABCBgoEcGFydCLlAQoNSm9iUmVzdWx0SGVhZBITCgtzdGF0dXNfY29kZRgBIAEoDRIkCgdoZWFkZXJzGAIgAygLMhMucmVzcHJveHkudjEuSGVhZGVyEhEKCWZpbmFsX3VybBgDIAEoCRIjCgRleGl0GAQgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoIYXR0ZW1wdHMYBSADKAsyFC5yZXNwcm94eS52MS5BdHRlbXB0EiUKB3RpbWluZ3MYBiABKAsyFC5yZXNwcm94eS52MS5UaW1pbmdzEhIKCmJvZHlfYnl0ZXMYByABKAQiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAucmVzcHJveHkudjEuSm9iIrMCCg9MaXN0Sm9ic1JlcXVlc3QSJQoGc3RhdGVzGAEgAygOMhUucmVzcHJveHkudjEuSm9iU3RhdGUSOAoGbGFiZWxzGAIgAygLMigucmVzcHJveHkudjEuTGlzdEpvYnNSZXF1ZXN0LkxhYmVsc0VudHJ5EjMKD3N1Ym1pdHRlZF9hZnRlchgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQc3VibWl0dGVkX2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcGFnZV9zaXplGAUgASgNEhIKCnBhZ2VfdG9rZW4YBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5yZXNwcm94eS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiMKEVJlZHJpdmVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIzChJSZWRyaXZlSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAucmVzcHJveHkudjEuSm9iKq4CCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESFAoQSk9CX1NUQVRFX0xFQVNFRBACEhgKFEpPQl9TVEFURV9ESVNQQVRDSEVEEAMSFQoRSk9CX1NUQVRFX1JVTk5JTkcQBBIYChRKT0JfU1RBVEVfUkVUUllfV0FJVBAFEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQChIUChBKT0JfU1RBVEVfRkFJTEVEEAsSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAMEhUKEUpPQl9TVEFURV9FWFBJUkVEEA0SEgoOSk9CX1NUQVRFX0RFQUQQDhIdChlKT0JfU1RBVEVfT1VUQ09NRV9VTktOT1dOEA9iBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_resproxy_v1_failure, file_resproxy_v1_http, file_resproxy_v1_job_parts, file_resproxy_v1_target]);
 
 /**
  * @generated from message resproxy.v1.SubmitJobRequest
@@ -82,7 +82,7 @@ export type SubmitJobRequest = Message<"resproxy.v1.SubmitJobRequest"> & {
   queueTimeout?: Duration | undefined;
 
   /**
-   * Up to 16, for ListJobs; keys and values of 1 to 63 characters [A-Za-z0-9._/-].
+   * Up to 16, for ListJobs; keys and values of 1 to 63 characters A-Z, a-z, 0-9, dot, dash, slash or underscore.
    *
    * @generated from field: map<string, string> labels = 9;
    */
@@ -201,76 +201,71 @@ export type Job = Message<"resproxy.v1.Job"> & {
   labels: { [key: string]: string };
 
   /**
-   * @generated from field: string idempotency_key = 8;
-   */
-  idempotencyKey: string;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp submit_time = 9;
+   * @generated from field: google.protobuf.Timestamp submit_time = 8;
    */
   submitTime?: Timestamp | undefined;
 
   /**
    * Earliest time of the next attempt, while it waits for one.
    *
-   * @generated from field: google.protobuf.Timestamp not_before = 10;
+   * @generated from field: google.protobuf.Timestamp not_before = 9;
    */
   notBefore?: Timestamp | undefined;
 
   /**
    * When it reached its terminal state, and until when that and the result are kept.
    *
-   * @generated from field: google.protobuf.Timestamp end_time = 11;
+   * @generated from field: google.protobuf.Timestamp end_time = 10;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * @generated from field: google.protobuf.Timestamp expire_time = 12;
+   * @generated from field: google.protobuf.Timestamp expire_time = 11;
    */
   expireTime?: Timestamp | undefined;
 
   /**
    * Every attempt that is over, in order; the last 20 of them.
    *
-   * @generated from field: repeated resproxy.v1.Attempt attempts = 13;
+   * @generated from field: repeated resproxy.v1.Attempt attempts = 12;
    */
   attempts: Attempt[];
 
   /**
    * Of a job that ended without success.
    *
-   * @generated from field: resproxy.v1.JobError error = 14;
+   * @generated from field: resproxy.v1.JobError error = 13;
    */
   error?: JobError | undefined;
 
   /**
    * Of a job that succeeded.
    *
-   * @generated from field: resproxy.v1.JobResult result = 15;
+   * @generated from field: resproxy.v1.JobResult result = 14;
    */
   result?: JobResult | undefined;
 
   /**
    * The job that this one repeats, and the one that repeats it.
    *
-   * @generated from field: string redrive_of = 16;
+   * @generated from field: string redrive_of = 15;
    */
   redriveOf: string;
 
   /**
-   * @generated from field: string redriven_as = 17;
+   * @generated from field: string redriven_as = 16;
    */
   redrivenAs: string;
 
   /**
-   * @generated from field: resproxy.v1.CallbackStatus callback = 18;
+   * @generated from field: resproxy.v1.CallbackStatus callback = 17;
    */
   callback?: CallbackStatus | undefined;
 
   /**
    * Rises with every change; WatchJob from here misses none.
    *
-   * @generated from field: string cursor = 19;
+   * @generated from field: string cursor = 18;
    */
   cursor: string;
 };
@@ -365,23 +360,16 @@ export type CallbackStatus = Message<"resproxy.v1.CallbackStatus"> & {
   nextAttemptTime?: Timestamp | undefined;
 
   /**
-   * What the receiver last answered; 0 when it did not.
+   * What came of the last one, in a few words: an HTTP status, or why there was none.
    *
-   * @generated from field: uint32 last_status_code = 4;
+   * @generated from field: string last_outcome = 4;
    */
-  lastStatusCode: number;
-
-  /**
-   * Why it did not, as a fixed text.
-   *
-   * @generated from field: string last_error = 5;
-   */
-  lastError: string;
+  lastOutcome: string;
 
   /**
    * `webhook-id` of the delivery: the same in every attempt.
    *
-   * @generated from field: string webhook_id = 6;
+   * @generated from field: string webhook_id = 5;
    */
   webhookId: string;
 };
@@ -403,35 +391,23 @@ export const CallbackStatus_State = {
   UNSPECIFIED: 0,
 
   /**
-   * The job is not over.
+   * The job is not over, or a delivery is due.
    *
-   * @generated from enum value: STATE_WAITING = 1;
+   * @generated from enum value: STATE_PENDING = 1;
    */
-  WAITING: 1,
+  PENDING: 1,
 
   /**
-   * @generated from enum value: STATE_PENDING = 2;
+   * @generated from enum value: STATE_DELIVERED = 2;
    */
-  PENDING: 2,
+  DELIVERED: 2,
 
   /**
-   * @generated from enum value: STATE_DELIVERED = 3;
-   */
-  DELIVERED: 3,
-
-  /**
-   * Every attempt of the schedule failed.
+   * Every delivery of the schedule failed, or the receiver answered 410.
    *
-   * @generated from enum value: STATE_FAILED = 4;
+   * @generated from enum value: STATE_FAILED = 3;
    */
-  FAILED: 4,
-
-  /**
-   * The receiver answered 410: nothing more is sent to this URL for this job.
-   *
-   * @generated from enum value: STATE_DISABLED = 5;
-   */
-  DISABLED: 5,
+  FAILED: 3,
 } as const;
 
 /**
@@ -697,7 +673,7 @@ export type ListJobsRequest = Message<"resproxy.v1.ListJobsRequest"> & {
   states: JobState[];
 
   /**
-   * All of them.
+   * At most one.
    *
    * @generated from field: map<string, string> labels = 2;
    */

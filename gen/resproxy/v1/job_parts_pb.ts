@@ -53,8 +53,8 @@ export type RetryPolicy = Message<"resproxy.v1.RetryPolicy"> & {
   idempotent?: boolean | undefined;
 
   /**
-   * Answers of the origin that count as failures and are tried again, on another exit: 100 to 599, at most 20. A
-   * Retry-After of the origin lengthens the pause.
+   * Durable jobs only: answers of the origin that count as failures and are tried again, on another exit. 100 to 599,
+   * at most 20. A Retry-After of the origin lengthens the pause.
    *
    * @generated from field: repeated uint32 retry_on_status = 5;
    */

@@ -54,6 +54,8 @@ export const failureTable: Readonly<Record<Code, FailureRow>> = {
   IDEMPOTENCY_KEY_CONFLICT:  row(grpc.ALREADY_EXISTS, 409, 'CALLER', 'NOT_STARTED', 'no', 'http_request_error', 'The idempotency key belongs to another request.'),
   UNIMPLEMENTED:             row(grpc.UNIMPLEMENTED, 501, 'CALLER', 'NOT_STARTED', 'no', 'http_request_error', 'This version does not offer that.'),
   AGENT_NOT_FOUND:           row(grpc.NOT_FOUND, 404, 'CALLER', 'NOT_STARTED', 'no', 'http_request_error', 'There is no such agent.'),
+  JOB_NOT_FOUND:             row(grpc.NOT_FOUND, 404, 'CALLER', 'NOT_STARTED', 'no', 'http_request_error', 'There is no such job.'),
+  JOB_STATE_CONFLICT:        row(grpc.FAILED_PRECONDITION, 409, 'CALLER', 'as-known', 'no', 'http_request_error', "The job's state does not allow that."),
 
   OVERLOADED:                row(grpc.UNAVAILABLE, 503, 'ORCHESTRATOR', 'NOT_STARTED', 'no', 'connection_limit_reached', 'The orchestrator has too much to do.', soon),
   STORE_UNAVAILABLE:         row(grpc.UNAVAILABLE, 503, 'ORCHESTRATOR', 'NOT_STARTED', 'no', 'proxy_internal_error', 'The job store cannot be reached.', later),

@@ -86,13 +86,13 @@ function toStatus(
   };
 }
 
-function toHeaders(headers: readonly Header[]): HeaderMessage[] {
+export function toHeaders(headers: readonly Header[]): HeaderMessage[] {
   const messages: HeaderMessage[] = [];
   for (const { name, value } of headers) messages.push({ $typeName: 'resproxy.v1.Header', name, value });
   return messages;
 }
 
-function toExit({ exitId, agentId, country, region, city, asn }: ExitUsed): ExitInfo {
+export function toExit({ exitId, agentId, country, region, city, asn }: ExitUsed): ExitInfo {
   return { $typeName: 'resproxy.v1.ExitInfo', exitId, agentId, country, region, city, asn };
 }
 
@@ -106,7 +106,7 @@ export function toAttempt({ exitId, code, execution, durationMs }: AttemptRecord
   };
 }
 
-function toTimings({ dnsUs, connectUs, tlsUs, firstByteUs, totalUs }: JobTimings): Timings {
+export function toTimings({ dnsUs, connectUs, tlsUs, firstByteUs, totalUs }: JobTimings): Timings {
   return {
     $typeName: 'resproxy.v1.Timings',
     dnsUs: toUint32(dnsUs),

@@ -49,7 +49,7 @@ function backoffMs(field: string, backoff: Duration, maxMs: number): number {
 }
 
 /** Seconds and nanoseconds carry the same sign (google.protobuf.Duration). */
-function toMs(field: string, duration: Duration): number {
+export function toMs(field: string, duration: Duration): number {
   refuseUnknown(field, duration);
   const seconds = Number(duration.seconds);
   const { nanos } = duration;

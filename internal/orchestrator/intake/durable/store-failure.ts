@@ -1,0 +1,9 @@
+// What a store could not do, as the caller is told.
+import { JobFailure } from '../../failure/failures.ts';
+import { StoreFault } from '../../jobs/job-store.ts';
+import { asFailure } from '../as-failure.ts';
+
+export function asStoreFailure(error: unknown): JobFailure {
+  if (error instanceof StoreFault) return new JobFailure(error.code, { cause: error });
+  return asFailure(error);
+}
