@@ -9,6 +9,8 @@ export interface AttemptFailureDetails {
   readonly refusal?: Refusal | undefined;
   /** What the caller is told instead of the code's title. */
   readonly detail?: string | undefined;
+  /** The origin asks to come back no sooner. */
+  readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;
 }
 
@@ -18,6 +20,7 @@ export class AttemptFailure extends Error {
   readonly execution: Execution;
   readonly refusal: Refusal | undefined;
   readonly detail: string | undefined;
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: Code, execution: Execution, details: AttemptFailureDetails = {}) {
     super(code, { cause: details.cause });
@@ -25,6 +28,7 @@ export class AttemptFailure extends Error {
     this.execution = execution;
     this.refusal = details.refusal;
     this.detail = details.detail;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }
 

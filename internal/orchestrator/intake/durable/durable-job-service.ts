@@ -123,7 +123,7 @@ export class DurableJobService {
     const ref = { tenant: caller.tenant, jobId: required(request.jobId) };
     const redriven = await this.#ask(store.redrive(ref, newJobId()));
     if (redriven.kind === 'not-found') throw notFound();
-    if (redriven.kind === 'not-ended')
+    if (redriven.kind === 'not-redrivable')
       throw new JobFailure('JOB_STATE_CONFLICT', {
         field: 'job_id',
         detail: 'Only a job that ended without success can be submitted again.',

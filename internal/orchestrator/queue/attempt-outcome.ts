@@ -1,0 +1,44 @@
+// What the end of an attempt means for its job: again, elsewhere, never. The promise behind every line: a job that is
+// not idempotent and may have left is never sent again.
+import { blamesExit, executionOf, mayRepeat, toAttemptFailure } from '../dispatch/outcome.ts';
+import type { AttemptFailure } from '../failure/failures.ts';
+import { type Code, type Execution, failureTable } from '../failure/table.ts';
+import type { Failure } from '../jobs/job.ts';
+
+/** What became of an attempt, for metrics. */
+export type Ended = Code | 'OK' | 'lost' | 'parked' | 'released';
+
+export interface AttemptOutcome {
+  readonly failure: AttemptFailure;
+  /** As the store keeps it. */
+  readonly known: Failure;
+  /** `release`: no exit took it, and it counts for nothing. */
+  readonly next: 'release' | 'retry' | 'unknown' | 'fail';
+  readonly retryAfterMs: number;
+  readonly blamesExit: boolean;
+}
+
+/** Nothing was sent, and another moment or another exit may do. */
+const notTaken: ReadonlySet<Code> = new Set<Code>(['EXIT_BUSY', 'AGENT_DISCONNECTED']);
+
+export function outcomeOf(error: unknown, reached: Execution, idempotent: boolean): AttemptOutcome {
+  const failure = toAttemptFailure(error, reached);
+  const execution = executionOf(failure);
+  const detail = failure.detail ?? failureTable[failure.code].title;
+  return {
+    failure,
+    known: { code: failure.code, execution, detail },
+    next: nextStep(failure, execution, idempotent),
+    retryAfterMs: failure.retryAfterMs ?? 0,
+    blamesExit: blamesExit(failure.code),
+  };
+}
+
+function nextStep(failure: AttemptFailure, execution: Execution, idempotent: boolean): AttemptOutcome['next'] {
+  if (execution === 'NOT_STARTED' && notTaken.has(failure.code)) return 'release';
+  if (mayRepeat(failure, idempotent)) return 'retry';
+  // Each attempt has a time of its own: the next one may be faster. CANCELLED is this pod going away.
+  const cutOff = failure.code === 'DEADLINE_EXCEEDED' || failure.code === 'CANCELLED';
+  if (cutOff && (idempotent || execution === 'NOT_STARTED')) return 'retry';
+  return execution === 'POSSIBLE' && !idempotent ? 'unknown' : 'fail';
+}
