@@ -18,7 +18,7 @@ import type {
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import { hasEnded, type JobRecord } from '../../jobs/job.ts';
-import type { JobStore, Submitted } from '../../jobs/job-store.ts';
+import type { JobStore, Redriven, Submitted } from '../../jobs/job-store.ts';
 import type { CallContext } from '../call.ts';
 import { invalid, refuseUnknown } from '../validate/faults.ts';
 import type { JobChanges } from './job-changes.ts';
@@ -122,14 +122,7 @@ export class DurableJobService {
     const { store, newJobId } = this.#options;
     const ref = { tenant: caller.tenant, jobId: required(request.jobId) };
     const redriven = await this.#ask(store.redrive(ref, newJobId()));
-    if (redriven.kind === 'not-found') throw notFound();
-    if (redriven.kind === 'not-redrivable')
-      throw new JobFailure('JOB_STATE_CONFLICT', {
-        field: 'job_id',
-        detail: 'Only a job that ended without success can be submitted again.',
-      });
-    if (redriven.kind === 'queue-full') throw queueFull(redriven.open);
-    return { $typeName: 'resproxy.v1.RedriveJobResponse', job: await this.#toJob(redriven.job) };
+    return { $typeName: 'resproxy.v1.RedriveJobResponse', job: await this.#toJob(repeated(redriven)) };
   }
 
   async #find(request: GetJobRequest | GetJobResultRequest, { caller }: CallContext): Promise<JobRecord> {
@@ -157,6 +150,22 @@ function accepted(submitted: Submitted): JobRecord {
   if (submitted.kind === 'queue-full') throw queueFull(submitted.open);
   if (submitted.kind === 'conflict') throw new JobFailure('IDEMPOTENCY_KEY_CONFLICT', { field: 'idempotency_key' });
   return submitted.job;
+}
+
+function repeated(redriven: Redriven): JobRecord {
+  switch (redriven.kind) {
+    case 'not-found':
+      throw notFound();
+    case 'queue-full':
+      throw queueFull(redriven.open);
+    case 'not-redrivable':
+      throw new JobFailure('JOB_STATE_CONFLICT', {
+        field: 'job_id',
+        detail: 'Only a job that ended without success can be submitted again.',
+      });
+    default:
+      return redriven.job;
+  }
 }
 
 function required(jobId: string): string {
