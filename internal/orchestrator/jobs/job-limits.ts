@@ -9,6 +9,8 @@ const dayMs = 24 * 60 * minuteMs;
 export const jobLimits = {
   /** A body of 16 MiB, a URL, headers and what the caller asks of the exit. */
   maxSpecBytes: 16 * MiB + 256 * KiB,
+  /** A method, a URL and a caller. */
+  maxAboutBytes: 10 * KiB,
   /** Where a callback goes, and how it is signed. */
   maxCallbackBytes: 16 * KiB,
   /** Status, headers, exit and timings of an answer. */
@@ -26,6 +28,8 @@ export const jobLimits = {
   maxPriority: 9,
   /** Bounds the events and the attempts that a record carries. */
   maxAttempts: 10,
+  /** How often it is told that a job was marked as sent and was not sent after all; after that it only happens. */
+  maxTakenBackTold: 32,
   maxDelayMs: 30 * dayMs,
   maxQueueMs: 30 * dayMs,
   maxKeepMs: 30 * dayMs,

@@ -138,7 +138,10 @@ export interface JobStore {
   claim(claim: Claim): Promise<readonly ClaimedJob[]>;
   /** Resolves with the leases that are no longer the caller's: cancelled, ended or claimed by another. */
   renew(leases: readonly Lease[], leaseMs: number): Promise<readonly Lease[]>;
-  /** Back to the queue, unsent, to be claimed after the delay. */
+  /**
+   * Back to the queue, unsent, to be claimed after the delay. Also after `dispatched`, by a holder that knows that nothing
+   * was sent after all: the number of the attempt is used again.
+   */
   release(lease: Lease, delayMs: number): Promise<Held>;
   /** Aside, unsent, until its target has an exit or the job expires. `full`: still leased, since too many wait there. */
   park(lease: Lease, target: string): Promise<Held | 'full'>;

@@ -24,6 +24,8 @@ export interface IdempotencyKey {
 /** What a submit brings. The id is made by the pod, so that a submit whose answer was lost can be sent again. */
 export interface NewJob extends JobRef {
   readonly spec: Uint8Array;
+  /** What lists and records show of the request: opaque text. */
+  readonly about: string;
   readonly labels: Readonly<Record<string, string>>;
   /** 0 to 9; 9 goes first. Within a priority the older job goes first. */
   readonly priority: number;
@@ -76,6 +78,9 @@ export interface CallbackState {
 /** What `get` and `list` show. An absent thing is null or empty, so that a record is the same after JSON. */
 export interface JobRecord extends JobRef {
   readonly state: JobState;
+  /** Of the newest event: who has read the record follows from here. */
+  readonly sequence: number;
+  readonly about: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly priority: number;
   readonly idempotent: boolean;

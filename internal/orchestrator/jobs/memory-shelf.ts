@@ -28,7 +28,7 @@ export class MemoryShelf implements Shelf {
   }
 
   insert(job: StoredJob): void {
-    this.#kept.set(job.sequence, { job, events: [], bytes: new Map() });
+    this.#kept.set(job.order, { job, events: [], bytes: new Map() });
   }
 
   update(_job: StoredJob): void {
@@ -36,18 +36,18 @@ export class MemoryShelf implements Shelf {
   }
 
   remove(job: StoredJob): void {
-    this.#kept.delete(job.sequence);
+    this.#kept.delete(job.order);
   }
 
   firstReady(tenant: string): StoredJob | undefined {
     const ready = this.#all((job) => job.tenant === tenant && job.ready);
-    return ready.sort((a, b) => b.priority - a.priority || a.sequence - b.sequence)[0];
+    return ready.sort((a, b) => b.priority - a.priority || a.order - b.order)[0];
   }
 
   due(alarm: Alarm, now: number, limit: number): StoredJob[] {
     const at = (job: StoredJob) => job.alarms[alarm] ?? Number.POSITIVE_INFINITY;
     const due = this.#all((job) => at(job) <= now);
-    return due.sort((a, b) => at(a) - at(b) || a.sequence - b.sequence).slice(0, limit);
+    return due.sort((a, b) => at(a) - at(b) || a.order - b.order).slice(0, limit);
   }
 
   parked(target: string, limit: number): StoredJob[] {
@@ -55,7 +55,7 @@ export class MemoryShelf implements Shelf {
   }
 
   newestFirst(tenant: string, below: number): StoredJob[] {
-    return this.#all((job) => job.tenant === tenant && job.sequence < below).reverse();
+    return this.#all((job) => job.tenant === tenant && job.order < below).reverse();
   }
 
   firstTurn(): Turn | undefined {
@@ -89,26 +89,25 @@ export class MemoryShelf implements Shelf {
     return found.slice(0, limit).map(([name, value]) => ({ name: name.slice(prefix.length), value }));
   }
 
-  addEvent(job: StoredJob, event: Omit<JobEvent, 'sequence'>): void {
-    const events = this.#kept.get(job.sequence)?.events;
-    events?.push({ sequence: events.length + 1, ...event });
+  addEvent({ order }: StoredJob, event: JobEvent): void {
+    this.#kept.get(order)?.events.push(event);
   }
 
   eventsAfter(job: StoredJob, sequence: number, limit: number): JobEvent[] {
-    const events = this.#kept.get(job.sequence)?.events ?? [];
+    const events = this.#kept.get(job.order)?.events ?? [];
     return events.filter((event) => event.sequence > sequence).slice(0, limit);
   }
 
-  putBytes({ sequence }: StoredJob, name: string, bytes: Uint8Array): void {
-    this.#kept.get(sequence)?.bytes.set(name, bytes);
+  putBytes({ order }: StoredJob, name: string, bytes: Uint8Array): void {
+    this.#kept.get(order)?.bytes.set(name, bytes);
   }
 
-  bytes({ sequence }: StoredJob, name: string): Uint8Array | undefined {
-    return this.#kept.get(sequence)?.bytes.get(name);
+  bytes({ order }: StoredJob, name: string): Uint8Array | undefined {
+    return this.#kept.get(order)?.bytes.get(name);
   }
 
-  dropBytes({ sequence }: StoredJob, prefix: string): void {
-    const bytes = this.#kept.get(sequence)?.bytes ?? new Map<string, Uint8Array>();
+  dropBytes({ order }: StoredJob, prefix: string): void {
+    const bytes = this.#kept.get(order)?.bytes ?? new Map<string, Uint8Array>();
     for (const name of bytes.keys()) if (name.startsWith(prefix)) bytes.delete(name);
   }
 

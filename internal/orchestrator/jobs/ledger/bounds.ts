@@ -5,6 +5,7 @@ import { StoreFault } from '../job-store.ts';
 
 export function assertBounded(job: NewJob): void {
   atMost('spec', job.spec.length, jobLimits.maxSpecBytes);
+  atMost('about', Buffer.byteLength(job.about), jobLimits.maxAboutBytes);
   atMost('callback', job.callback?.length ?? 0, jobLimits.maxCallbackBytes);
   atMost('key', Buffer.byteLength(job.key?.key ?? ''), jobLimits.maxKeyBytes);
   atMost('fingerprint', Buffer.byteLength(job.key?.fingerprint ?? ''), jobLimits.maxKeyBytes);

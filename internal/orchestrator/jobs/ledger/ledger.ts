@@ -108,16 +108,17 @@ export class Ledger implements JobOperations {
   }
 
   release(lease: Lease, delayMs: number): Held {
-    const job = this.#leased(lease, ['LEASED', 'QUEUED']);
-    if (job?.state !== 'LEASED') return heldIf(job);
+    const job = this.#held(lease, ['LEASED', 'DISPATCHED']);
+    if (!job) return heldIf(this.#leased(lease, ['QUEUED']));
     const now = this.#now();
-    this.#life.wait(job, 'QUEUED', now + delayMs, now);
+    if (job.state === 'LEASED') this.#life.wait(job, 'QUEUED', now + delayMs, now);
+    else this.#life.takeBack(job, now + delayMs, now);
     return 'ok';
   }
 
   park(lease: Lease, target: string): Held | 'full' {
-    const job = this.#leased(lease, ['LEASED', 'QUEUED']);
-    if (job?.state !== 'LEASED') return heldIf(job);
+    const job = this.#held(lease, ['LEASED']);
+    if (!job) return heldIf(this.#leased(lease, ['QUEUED']));
     if (this.#shelf.count(parkedCounter(target)) >= this.#settings.maxParkedPerTarget) return 'full';
     this.#life.park(job, target);
     return 'ok';

@@ -1,7 +1,7 @@
 // The one place where a job enters and leaves a state: counters, alarms, turns and events change here, in one step with
 // the state itself. Whether a change is allowed, the ledger has asked before.
 import type { AttemptEnd, EndState, Failure, JobState } from '../job.ts';
-import type { JobSettings } from '../job-limits.ts';
+import { type JobSettings, jobLimits } from '../job-limits.ts';
 import type { JobChange } from '../job-store.ts';
 import { furthestExecution } from './outcome.ts';
 import type { Shelf, StoredJob } from './shelf.ts';
@@ -21,8 +21,9 @@ export class JobLife {
     this.#shelf.add(openCounter(job.tenant), 1);
     this.#shelf.add(stateCounter(job), 1);
     this.#wait(job, job.readyAt, now);
+    job.sequence = 1;
     this.#shelf.insert(job);
-    this.#happened(job, now);
+    this.#tellOf(job, now);
   }
 
   /** Back to the queue; an event only when an attempt lies behind it. */
@@ -76,7 +77,18 @@ export class JobLife {
     job.exitId = exitId;
     job.sentAt = now;
     job.failure = null;
-    this.#happened(job, now);
+    this.#markTold(job, now);
+    this.#shelf.update(job);
+  }
+
+  /** The mark was wrong: nothing was sent. */
+  takeBack(job: StoredJob, readyAt: number, now: number): void {
+    this.#leave(job);
+    this.#enter(job, 'QUEUED');
+    job.attempt -= 1;
+    this.#wait(job, readyAt, now);
+    this.#markTold(job, now);
+    job.takenBack += 1;
     this.#shelf.update(job);
   }
 
@@ -157,15 +169,25 @@ export class JobLife {
     job.parkedUnder = '';
   }
 
+  /** Bounds the events of a job that is marked and taken back again and again. */
+  #markTold(job: StoredJob, now: number): void {
+    if (job.takenBack < jobLimits.maxTakenBackTold) this.#happened(job, now);
+  }
+
   #enter(job: StoredJob, state: JobState): void {
     this.#shelf.add(stateCounter(job), -1);
     job.state = state;
     this.#shelf.add(stateCounter(job), 1);
   }
 
-  #happened(job: StoredJob, at: number): void {
-    const { tenant, jobId, state, attempt, exitId, failure } = job;
-    this.#shelf.addEvent(job, { at, state, attempt, exitId, failure });
+  #happened(job: StoredJob, now: number): void {
+    job.sequence += 1;
+    this.#tellOf(job, now);
+  }
+
+  #tellOf(job: StoredJob, at: number): void {
+    const { tenant, jobId, state, sequence, attempt, exitId, failure } = job;
+    this.#shelf.addEvent(job, { sequence, at, state, attempt, exitId, failure });
     this.#tell({ tenant, jobId, state });
   }
 }

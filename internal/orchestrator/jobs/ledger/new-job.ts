@@ -4,12 +4,21 @@ import type { StoredJob } from './shelf.ts';
 
 type Given = Pick<
   StoredJob,
-  'tenant' | 'jobId' | 'labels' | 'priority' | 'idempotent' | 'maxAttempts' | 'queueMs' | 'resultTtlMs' | 'keepMs'
+  | 'tenant'
+  | 'jobId'
+  | 'about'
+  | 'labels'
+  | 'priority'
+  | 'idempotent'
+  | 'maxAttempts'
+  | 'queueMs'
+  | 'resultTtlMs'
+  | 'keepMs'
 >;
 
-export function newJob(given: NewJob, sequence: number, now: number): StoredJob {
+export function newJob(given: NewJob, order: number, now: number): StoredJob {
   return {
-    ...blank(given, sequence, now),
+    ...blank(given, order, now),
     callback: given.callback ? notYetDue : null,
     readyAt: now + given.delayMs,
     expiresAt: now + given.queueMs,
@@ -20,19 +29,20 @@ export function newJob(given: NewJob, sequence: number, now: number): StoredJob 
 }
 
 /** The same once more, ready at once; the idempotency key stays with the first. */
-export function redrivenJob(job: StoredJob, jobId: string, sequence: number, now: number): StoredJob {
+export function redrivenJob(job: StoredJob, jobId: string, order: number, now: number): StoredJob {
   const callback = job.callback ? notYetDue : null;
-  return { ...blank(job, sequence, now), jobId, callback, redriveOf: job.jobId };
+  return { ...blank(job, order, now), jobId, callback, redriveOf: job.jobId };
 }
 
 /** A callback is due only once the job has ended. */
 const notYetDue = { state: 'PENDING', tries: 0, dueAt: null, last: '' } as const;
 
-function blank(given: Given, sequence: number, now: number): StoredJob {
-  const { tenant, jobId, labels, priority, idempotent, maxAttempts, queueMs, resultTtlMs, keepMs } = given;
+function blank(given: Given, order: number, now: number): StoredJob {
+  const { tenant, jobId, about, labels, priority, idempotent, maxAttempts, queueMs, resultTtlMs, keepMs } = given;
   return {
-    ...{ tenant, jobId, sequence, labels, priority, idempotent, maxAttempts, queueMs, resultTtlMs, keepMs },
+    ...{ tenant, jobId, order, about, labels, priority, idempotent, maxAttempts, queueMs, resultTtlMs, keepMs },
     state: 'QUEUED',
+    sequence: 0,
     ready: false,
     epoch: 0,
     attempt: 0,
@@ -45,6 +55,7 @@ function blank(given: Given, sequence: number, now: number): StoredJob {
     expiresAt: now + queueMs,
     sentAt: 0,
     endedAt: null,
+    takenBack: 0,
     endedBy: 0,
     failure: null,
     result: null,

@@ -30,7 +30,7 @@ export class Reader {
       if (filter.from !== undefined && job.createdAt < filter.from) break;
       scanned += 1;
       if (matches(job, filter)) jobs.push(toRecord(job));
-      if (jobs.length >= wanted || scanned >= jobLimits.maxScanned) return { jobs, next: String(job.sequence) };
+      if (jobs.length >= wanted || scanned >= jobLimits.maxScanned) return { jobs, next: String(job.order) };
     }
     return { jobs, next: '' };
   }

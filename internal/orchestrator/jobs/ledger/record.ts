@@ -7,6 +7,8 @@ export function toRecord(job: StoredJob): JobRecord {
     tenant: job.tenant,
     jobId: job.jobId,
     state: job.state,
+    sequence: job.sequence,
+    about: job.about,
     labels: job.labels,
     priority: job.priority,
     idempotent: job.idempotent,

@@ -9,14 +9,16 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A record with what the store alone needs to know. Plain JSON; arrays and objects in it are replaced, never changed. */
 export interface StoredJob extends Mutable<JobRecord> {
-  /** Orders jobs by their submit. */
-  readonly sequence: number;
+  /** Its place among all submits. */
+  readonly order: number;
   /** How often it was claimed. */
   epoch: number;
   /** May be claimed now. */
   ready: boolean;
   alarms: Partial<Record<Alarm, number>>;
   sentAt: number;
+  /** How often it was marked as sent and was not. */
+  takenBack: number;
   /** The epoch whose holder ended it; 0 when somebody else did. */
   endedBy: number;
   /** Deliveries of the callback begun so far. */
@@ -48,7 +50,7 @@ export interface Shelf {
   /** With its events and its bytes. */
   remove(job: StoredJob): void;
 
-  /** The ready job of the tenant that has the highest priority, then the lowest sequence. */
+  /** The ready job of the tenant that has the highest priority, then the lowest order. */
   firstReady(tenant: string): StoredJob | undefined;
   /** Whose alarm has come, earliest first. */
   due(alarm: Alarm, now: number, limit: number): readonly StoredJob[];
@@ -66,8 +68,7 @@ export interface Shelf {
   /** Counters that are not 0, by name, without the prefix. */
   counters(prefix: string, limit: number): readonly { readonly name: string; readonly value: number }[];
 
-  /** Numbers it as the next event of the job. */
-  addEvent(job: StoredJob, event: Omit<JobEvent, 'sequence'>): void;
+  addEvent(job: StoredJob, event: JobEvent): void;
   eventsAfter(job: StoredJob, sequence: number, limit: number): readonly JobEvent[];
 
   putBytes(job: StoredJob, name: string, bytes: Uint8Array): void;

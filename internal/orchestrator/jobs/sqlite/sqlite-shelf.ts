@@ -22,7 +22,7 @@ export const searches = {
   newestFirst: 'SELECT record FROM jobs WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
   firstTurn: 'SELECT tenant, at, remaining FROM turns ORDER BY at LIMIT 1',
   counters: 'SELECT name, value FROM counters WHERE name >= ? AND name < ? ORDER BY name LIMIT ?',
-  events: 'SELECT sequence, event FROM events WHERE job = ? AND sequence > ? ORDER BY sequence LIMIT ?',
+  events: 'SELECT event FROM events WHERE job = ? AND sequence > ? ORDER BY sequence LIMIT ?',
   dueReady: due('ready'),
   dueExpiry: due('expiry'),
   dueLease: due('lease'),
@@ -49,8 +49,7 @@ const others = {
   add: `INSERT INTO counters (name, value) VALUES (?, ?)
     ON CONFLICT (name) DO UPDATE SET value = value + excluded.value RETURNING value`,
   dropCounter: 'DELETE FROM counters WHERE name = ?',
-  addEvent: `INSERT INTO events (job, sequence, event)
-    SELECT ?1, 1 + COALESCE((SELECT MAX(sequence) FROM events WHERE job = ?1), 0), ?2`,
+  addEvent: 'INSERT INTO events (job, sequence, event) VALUES (?, ?, ?)',
   putBytes: 'INSERT OR REPLACE INTO bytes (job, name, data) VALUES (?, ?, ?)',
   bytes: 'SELECT data FROM bytes WHERE job = ? AND name = ?',
   dropBytes: 'DELETE FROM bytes WHERE job = ? AND name >= ? AND name < ?',
@@ -89,17 +88,17 @@ export class SqliteShelf implements Shelf {
   }
 
   insert(job: StoredJob): void {
-    this.#sql.insert.run(job.sequence, job.tenant, job.jobId, job.key, ...changing(job));
+    this.#sql.insert.run(job.order, job.tenant, job.jobId, job.key, ...changing(job));
   }
 
   update(job: StoredJob): void {
-    this.#sql.update.run(...changing(job), job.sequence);
+    this.#sql.update.run(...changing(job), job.order);
   }
 
-  remove({ sequence }: StoredJob): void {
-    this.#sql.removeEvents.run(sequence);
-    this.#sql.removeBytes.run(sequence);
-    this.#sql.remove.run(sequence);
+  remove({ order }: StoredJob): void {
+    this.#sql.removeEvents.run(order);
+    this.#sql.removeBytes.run(order);
+    this.#sql.remove.run(order);
   }
 
   firstReady(tenant: string): StoredJob | undefined {
@@ -119,7 +118,7 @@ export class SqliteShelf implements Shelf {
       const rows = this.#sql.newestFirst.all(tenant, next, pageSize);
       for (const row of rows) {
         const job = toJob(row);
-        next = job.sequence;
+        next = job.order;
         yield job;
       }
       if (rows.length < pageSize) return;
@@ -156,25 +155,25 @@ export class SqliteShelf implements Shelf {
     return rows.map(({ name, value }) => ({ name: String(name).slice(prefix.length), value: Number(value) }));
   }
 
-  addEvent({ sequence }: StoredJob, event: Omit<JobEvent, 'sequence'>): void {
-    this.#sql.addEvent.run(sequence, JSON.stringify(event));
+  addEvent({ order }: StoredJob, event: JobEvent): void {
+    this.#sql.addEvent.run(order, event.sequence, JSON.stringify(event));
   }
 
   eventsAfter(job: StoredJob, sequence: number, limit: number): JobEvent[] {
-    const rows = this.#sql.events.all(job.sequence, sequence, limit);
-    return rows.map((row) => ({ sequence: Number(row.sequence), ...JSON.parse(String(row.event)) }));
+    const rows = this.#sql.events.all(job.order, sequence, limit);
+    return rows.map((row) => JSON.parse(String(row.event)));
   }
 
-  putBytes({ sequence }: StoredJob, name: string, bytes: Uint8Array): void {
-    this.#sql.putBytes.run(sequence, name, bytes);
+  putBytes({ order }: StoredJob, name: string, bytes: Uint8Array): void {
+    this.#sql.putBytes.run(order, name, bytes);
   }
 
-  bytes({ sequence }: StoredJob, name: string): Uint8Array | undefined {
-    return this.#sql.bytes.get(sequence, name)?.data as Uint8Array | undefined;
+  bytes({ order }: StoredJob, name: string): Uint8Array | undefined {
+    return this.#sql.bytes.get(order, name)?.data as Uint8Array | undefined;
   }
 
-  dropBytes({ sequence }: StoredJob, prefix: string): void {
-    this.#sql.dropBytes.run(sequence, prefix, after(prefix));
+  dropBytes({ order }: StoredJob, prefix: string): void {
+    this.#sql.dropBytes.run(order, prefix, after(prefix));
   }
 }
 

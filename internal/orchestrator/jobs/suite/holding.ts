@@ -1,5 +1,6 @@
 // What the holder of a lease may do, and that nobody else may.
 import assert from 'node:assert/strict';
+import { jobLimits } from '../job-limits.ts';
 import {
   answered,
   type Behaviour,
@@ -227,6 +228,36 @@ export const holding: readonly Behaviour[] = [
       const { requeued, retried } = await store.sweep();
       same([requeued, retried], [0, 0]);
       assert.equal(await stateOf(store, 'kept'), 'DISPATCHED');
+    },
+  },
+  {
+    name: 'takes a job back that was marked as sent and was not, for the same attempt',
+    async check({ store }) {
+      const lease = await sent(store, { idempotent: false, maxAttempts: 1 });
+      assert.equal(await store.release(lease, 0), 'ok');
+      assert.equal(await store.release(lease, 0), 'ok');
+      const second = await claimOne(store);
+      same([second.lease.epoch, second.lease.attempt], [2, 1]);
+      assert.equal(await store.dispatched(lease, 'key/a/direct'), 'lost');
+      await store.dispatched(second.lease, 'key/b/direct');
+      await store.running(second.lease);
+      assert.equal(await store.release(second.lease, 0), 'lost');
+      same(await history(store), ['QUEUED 0', 'DISPATCHED 1', 'QUEUED 0', 'DISPATCHED 1', 'RUNNING 1']);
+    },
+  },
+  {
+    name: 'tells a bounded number of times that a job was taken back',
+    async check({ store }) {
+      await store.submit(job());
+      for (let i = 0; i < jobLimits.maxTakenBackTold + 5; i++) {
+        const { lease } = await claimOne(store);
+        await store.dispatched(lease, 'key/a/direct');
+        await store.release(lease, 0);
+      }
+      assert.equal((await history(store)).length, 1 + 2 * jobLimits.maxTakenBackTold);
+      await store.cancel(ref());
+      const record = await store.get(ref());
+      same([record?.state, record?.sequence], ['CANCELLED', 2 + 2 * jobLimits.maxTakenBackTold]);
     },
   },
   {

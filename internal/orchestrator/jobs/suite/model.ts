@@ -168,7 +168,7 @@ function eventsKeepPromises(idempotent: boolean, maxAttempts: number, events: re
     events.map(({ sequence }) => sequence),
     events.map((_, i) => i + 1),
   );
-  const sent = events.filter(({ state }) => state === 'DISPATCHED').length;
+  const sent = new Set(events.filter(({ state }) => state === 'DISPATCHED').map(({ attempt }) => attempt)).size;
   const mayHaveLeft = events.filter(
     (event) => event.state === 'RETRY_WAIT' && event.failure?.execution !== 'NOT_STARTED',
   );

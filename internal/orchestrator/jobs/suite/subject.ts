@@ -27,6 +27,7 @@ export function job(given: Partial<NewJob> = {}): NewJob {
     tenant,
     jobId: 'j1',
     spec: bytes('spec'),
+    about: 'GET /',
     labels: {},
     priority: 5,
     idempotent: true,

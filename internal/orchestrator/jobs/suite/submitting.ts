@@ -30,6 +30,8 @@ export const submitting: readonly Behaviour[] = [
         tenant: 'acme',
         jobId: 'j1',
         state: 'QUEUED',
+        sequence: 1,
+        about: 'GET /',
         labels: { batch: 'b1' },
         priority: 5,
         idempotent: true,
