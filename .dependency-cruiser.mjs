@@ -1,17 +1,30 @@
 // Who may import whom (docs/ARCHITECTURE.md). Unit tests beside a file follow the rules of their room.
 const room = (name) => `^internal/orchestrator/${name}/`;
-const orchestratorRooms = ['intake', 'dispatch', 'route', 'registry', 'channel', 'keys', 'admin', 'failure'];
+const orchestratorRooms = [
+  'intake',
+  'dispatch',
+  'route',
+  'registry',
+  'channel',
+  'keys',
+  'admin',
+  'failure',
+  'redis',
+  'jobs',
+];
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
   intake: ['dispatch', 'route', 'registry', 'channel', 'failure'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
   route: [],
-  registry: ['route'],
+  registry: ['route', 'redis'],
   channel: ['keys', 'registry', 'failure'],
   keys: [],
   admin: ['registry'],
   failure: [],
+  redis: [],
+  jobs: ['failure', 'redis'],
 };
 /** And which of the shared floors. gen is for the edges. */
 const floors = {
@@ -39,7 +52,7 @@ export default {
     {
       name: 'no-dev-packages-at-run-time',
       severity: 'error',
-      from: { path: '^(cmd|internal)/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^(cmd|internal)/', pathNot: '(\\.test\\.ts$|/jobs/suite/)' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     { name: 'nothing-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
@@ -80,6 +93,12 @@ export default {
       severity: 'error',
       from: { path: '^(cmd/agent|internal/agent)/', pathNot: '\\.test\\.ts$' },
       to: { path: 'node_modules/(ioredis|@kubernetes|@connectrpc|@grpc|prom-client)/', reachable: true },
+    },
+    {
+      name: 'redis-alone-runs-ioredis',
+      severity: 'error',
+      from: { pathNot: '^(internal/orchestrator/redis|tests|bench|node_modules)/' },
+      to: { path: 'node_modules/ioredis/' },
     },
     {
       name: 'route-does-no-io',

@@ -73,6 +73,7 @@ class Answer implements Dispatcher.DispatchHandler {
           timings,
           body,
           end: true,
+          exitId: '',
         },
       },
     };

@@ -13,6 +13,8 @@ const advice = {
   setpriv: 'install it with `apt-get install util-linux`',
   nsenter: 'install it with `apt-get install util-linux`',
   mount: 'install it with `apt-get install mount`',
+  'redis-server': 'install it with `apt-get install redis-server`',
+  'redis-cli': 'install it with `apt-get install redis-tools`',
 } as const;
 
 export type Tool = keyof typeof advice;

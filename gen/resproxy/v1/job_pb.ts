@@ -370,7 +370,8 @@ export const JobSummarySchema: GenMessage<JobSummary> = /*@__PURE__*/
 
 /**
  * Every call needs `authorization: Bearer TOKEN` of a caller with the scope jobs:run; reading durable jobs needs
- * jobs:read alone. Another tenant's job does not exist. A failure carries google.rpc.ErrorInfo (reason is a FailureCode, domain is resproxy.dev), and RetryInfo only when retrying is sensible.
+ * jobs:read alone. Another tenant's job does not exist. A failure carries google.rpc.ErrorInfo (reason is a FailureCode,
+ * domain is resproxy.dev), and RetryInfo only when retrying is sensible.
  *
  * @generated from service resproxy.v1.JobService
  */

@@ -12,9 +12,15 @@ export interface HealthReport {
 
 export class Health {
   readonly #checks = new Map<string, Check>();
+  readonly #notes = new Map<string, Check>();
 
   add(name: string, check: Check): void {
     this.#checks.set(name, check);
+  }
+
+  /** Shown, but no reason to send work elsewhere: every other pod would say the same. */
+  note(name: string, check: Check): void {
+    this.#notes.set(name, check);
   }
 
   report(): HealthReport {
@@ -25,6 +31,7 @@ export class Health {
       if (fault !== undefined) healthy = false;
       checks[name] = fault ?? 'OK';
     }
+    for (const [name, check] of this.#notes) checks[name] = check() ?? 'OK';
     return { healthy, checks };
   }
 }

@@ -36,7 +36,7 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
 const resetNames = new Map([[1, 'CANCELLED']]);
 
 test('every name that dashboards rely on is on the page', async () => {
-  const page = await new Metrics({ agents: () => [], resetNames, streamBytes: () => 5 }).page();
+  const page = await new Metrics({ agents: () => [], resetNames, streamBytes: () => 5, redisUp: () => true }).page();
   expect(page).toContain('\nresproxy_stream_buffered_bytes 5\n');
   const names = [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`).sort();
   expect(names).toEqual([
@@ -50,6 +50,10 @@ test('every name that dashboards rely on is on the page', async () => {
     'resproxy_job_duration_seconds histogram',
     'resproxy_jobs_in_flight gauge',
     'resproxy_jobs_total counter',
+    'resproxy_redis_command_duration_seconds histogram',
+    'resproxy_redis_commands_total counter',
+    'resproxy_redis_reconnects_total counter',
+    'resproxy_redis_up gauge',
     'resproxy_resets_total counter',
     'resproxy_stream_buffered_bytes gauge',
   ]);
@@ -122,4 +126,27 @@ test('lag, round trips and attempts arrive in seconds and by code', async () => 
     'resproxy_heartbeat_rtt_seconds_sum 0.03',
   ]);
   expect(await lines(metrics, 'resproxy_attempts_total')).toEqual(['resproxy_attempts_total{code="AGENT_LOST"} 1']);
+});
+
+test('Redis is told of by commands, durations, reconnects and whether it is up', async () => {
+  let up = true;
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0, redisUp: () => up });
+  metrics.redis.command('renew', 'OK', 2);
+  metrics.redis.command('renew', 'UNSENT', 0);
+  metrics.redis.reconnected();
+  up = false;
+  expect(await lines(metrics, 'resproxy_redis_commands_total')).toEqual([
+    'resproxy_redis_commands_total{kind="renew",outcome="OK"} 1',
+    'resproxy_redis_commands_total{kind="renew",outcome="UNSENT"} 1',
+  ]);
+  expect(await lines(metrics, 'resproxy_redis_command_duration_seconds_count')).toEqual([
+    'resproxy_redis_command_duration_seconds_count{kind="renew"} 1',
+  ]);
+  expect(await lines(metrics, 'resproxy_redis_reconnects_total')).toEqual(['resproxy_redis_reconnects_total 1']);
+  expect(await lines(metrics, 'resproxy_redis_up')).toEqual(['resproxy_redis_up 0']);
+});
+
+test('a pod without Redis does not say that Redis is down', async () => {
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0 });
+  expect(await lines(metrics, 'resproxy_redis_up')).toEqual([]);
 });

@@ -11,6 +11,8 @@ export interface MetricsOptions {
   readonly resetNames: ReadonlyMap<number, string>;
   /** Bytes that streams hold now, as the buffer budget counts them. */
   readonly streamBytes: () => number;
+  /** Whether Redis answers; undefined when there is none. */
+  readonly redisUp?: (() => boolean) | undefined;
 }
 
 type CounterChild = ReturnType<Counter['labels']>;
@@ -19,6 +21,7 @@ type HistogramChild = ReturnType<Histogram['labels']>;
 const agentStates: readonly AgentStatus[] = ['available', 'busy', 'draining'];
 const jobBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const rttBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const redisBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10];
 const lagBuckets = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export class Metrics {
@@ -27,12 +30,15 @@ export class Metrics {
   readonly attempts: AttemptMetrics;
   readonly channel: ChannelMetrics;
   readonly loop: LoopMetrics;
+  /** There is one without Redis too, which nobody tells anything. */
+  readonly redis: RedisMetrics;
 
-  constructor({ agents, resetNames, streamBytes }: MetricsOptions) {
+  constructor({ agents, resetNames, streamBytes, redisUp }: MetricsOptions) {
     this.jobs = new JobMetrics(this.#registry);
     this.attempts = new AttemptMetrics(this.#registry);
     this.channel = new ChannelMetrics(this.#registry, resetNames);
     this.loop = new LoopMetrics(this.#registry);
+    this.redis = new RedisMetrics(this.#registry, redisUp);
     countFleet(this.#registry, agents);
     readAtScrape(this.#registry, 'resproxy_stream_buffered_bytes', 'Bytes that streams hold now.', streamBytes);
   }
@@ -174,6 +180,43 @@ export class LoopMetrics {
   }
 }
 
+/** What the clients of Redis tell. `kind` is a script or a command; both come from the code. */
+export class RedisMetrics {
+  readonly #total: (kind: string, outcome: string) => CounterChild;
+  readonly #duration: (kind: string) => HistogramChild;
+  #reconnects = 0;
+
+  constructor(registry: Registry, up: (() => boolean) | undefined) {
+    const total = new Counter({
+      name: 'resproxy_redis_commands_total',
+      help: 'Commands and scripts by how they ended: OK, REFUSED, UNSENT (Redis was down), UNKNOWN (no answer).',
+      labelNames: ['kind', 'outcome'],
+      registers: [registry],
+    });
+    const duration = new Histogram({
+      name: 'resproxy_redis_command_duration_seconds',
+      help: 'From sending a command to its answer or its failure; unsent ones are left out.',
+      labelNames: ['kind'],
+      buckets: redisBuckets,
+      registers: [registry],
+    });
+    this.#total = childOf2((kind, outcome) => total.labels(kind, outcome));
+    this.#duration = childOf((kind) => duration.labels(kind));
+    const reconnects = 'Times that a client of Redis was connected again after its connection was lost.';
+    countAtScrape(registry, 'resproxy_redis_reconnects_total', reconnects, () => this.#reconnects);
+    if (up) readAtScrape(registry, 'resproxy_redis_up', 'Whether Redis answers, 1 or 0.', () => Number(up()));
+  }
+
+  command(kind: string, outcome: string, ms: number): void {
+    this.#total(kind, outcome).inc();
+    if (outcome !== 'UNSENT') this.#duration(kind).observe(ms / 1000);
+  }
+
+  reconnected(): void {
+    this.#reconnects++;
+  }
+}
+
 function countFleet(registry: Registry, agents: MetricsOptions['agents']): void {
   new Gauge({
     name: 'resproxy_agents',
@@ -212,6 +255,19 @@ function readAtScrape(registry: Registry, name: string, help: string, read: () =
     registers: [registry],
     collect() {
       this.set(read());
+    },
+  });
+}
+
+/** A counter whose sum is kept elsewhere, as a plain number, and read at each scrape. */
+function countAtScrape(registry: Registry, name: string, help: string, read: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(read());
     },
   });
 }

@@ -22,6 +22,8 @@ export interface ExitOffer {
 const successWeight = 0.1;
 
 export class LiveExit implements Candidate {
+  /** Whether its agent is connected to this pod. */
+  readonly local: boolean = true;
   readonly exitId: string;
   readonly agentId: string;
   readonly name: string;

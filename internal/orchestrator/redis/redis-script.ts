@@ -1,0 +1,27 @@
+// A Lua script: its name for metrics, its text, and how many keys it takes. Redis knows it by its digest; the text goes
+// over the wire only to a Redis that has not seen it.
+import { createHash } from 'node:crypto';
+
+export interface RedisScript {
+  readonly name: string;
+  readonly lua: string;
+  /** All keys of one call carry one hash tag, so that the script runs on Redis Cluster. */
+  readonly keys: number;
+  readonly sha: string;
+}
+
+/**
+ * The text opens with comments that say what goes in and out: a line for each `KEYS[n]`, the ARGV, and `returns`.
+ * The number of keys is read from there.
+ */
+export function defineScript(name: string, lua: string): RedisScript {
+  const lines = lua.trim().split('\n');
+  const code = lines.findIndex((line) => !line.startsWith('--'));
+  const header = lines.slice(0, code);
+  const keys = header.flatMap((line) => /^-- KEYS\[(\d+)\]/.exec(line)?.[1] ?? []).map(Number);
+  const inOrder = keys.every((key, index) => key === index + 1);
+  if (!inOrder || !header.some((line) => /^-- returns/i.test(line))) {
+    throw new Error(`the script ${name} does not say its KEYS, in order, and what it returns`);
+  }
+  return { name, lua, keys: keys.length, sha: createHash('sha1').update(lua).digest('hex') };
+}
