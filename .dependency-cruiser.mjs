@@ -3,23 +3,29 @@ const room = (name) => `^internal/orchestrator/${name}/`;
 const orchestratorRooms = [
   'intake',
   'dispatch',
+  'queue',
+  'callbacks',
+  'jobs',
   'route',
   'registry',
   'channel',
+  'peer',
   'keys',
   'admin',
   'failure',
   'redis',
-  'jobs',
 ];
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
-  intake: ['dispatch', 'route', 'registry', 'channel', 'failure'],
+  intake: ['dispatch', 'queue', 'jobs', 'route', 'registry', 'channel', 'failure'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
+  queue: ['dispatch', 'jobs', 'route', 'registry', 'channel', 'failure'],
+  callbacks: ['jobs'],
   route: [],
   registry: ['route', 'redis'],
-  channel: ['keys', 'registry', 'failure'],
+  channel: ['keys', 'registry', 'route', 'failure'],
+  peer: ['channel', 'registry', 'route', 'failure'],
   keys: [],
   admin: ['registry'],
   failure: [],
@@ -30,7 +36,9 @@ const allowed = {
 const floors = {
   intake: ['^gen/', '^internal/wire/(limits|http-rules)'],
   channel: ['^gen/', '^internal/wire/'],
+  peer: ['^gen/', '^internal/wire/'],
   failure: ['^gen/'],
+  callbacks: ['^internal/guard/'],
 };
 
 const only = (name, from, to) => ({

@@ -1,5 +1,6 @@
 // Sources run as ES modules, so Jest does too (NODE_OPTIONS=--experimental-vm-modules in the npm scripts).
-// `unit` sits beside the code and takes milliseconds; `system` starts real processes, one file after the other.
+// `unit` sits beside the code and takes milliseconds; `system` starts real processes, one file after the other; `faults`
+// kills, stops and restarts them under load (scripts/test-faults.ts).
 const shared = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -14,11 +15,21 @@ const shared = {
 
 export default {
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{internal,cmd,scripts,bench}/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/{internal,cmd,scripts,bench}/**/*.test.ts', '<rootDir>/tests/{harness,faults}/*.test.ts'],
+    },
     {
       ...shared,
       displayName: 'system',
       testMatch: ['<rootDir>/tests/system/**/*.test.ts'],
+      globalSetup: '<rootDir>/tests/harness/global-setup.ts',
+    },
+    {
+      ...shared,
+      displayName: 'faults',
+      testMatch: ['<rootDir>/tests/faults/scenarios/*.test.ts'],
       globalSetup: '<rootDir>/tests/harness/global-setup.ts',
     },
   ],

@@ -27,6 +27,7 @@ export function benchBulk(say: Say): Promise<unknown> {
     const origin = await startOrigin(use);
     const floor = await startFloor(use);
     const real = await startReal(use, origin.port);
+    const atStart = resident(floor, real);
     const rates = await compare(use, floor, real, origin.url);
     say(`${mebibytes} MiB, ${rounds} alternated rounds; median (lowest-highest)`);
     say(`undici straight to the origin   ${show(rates.direct)} MiB/s`);
@@ -35,13 +36,15 @@ export function benchBulk(say: Say): Promise<unknown> {
       const cpu = `CPU s per GiB: pod ${show(podCpuSeconds)}, agent ${show(agentCpuSeconds)}`;
       say(`${name.padEnd(31)} ${show(mibPerSecond)} MiB/s, ${cpu}`);
     }
-    const held = await hold(floor, real, `${origin.url}/mib/${heldMebibytes}`);
+    const held = await hold(real, `${origin.url}/mib/${heldMebibytes}`);
     say(`held in streams of the pod, at most, while ${heldMebibytes} MiB pass    ${held.streamMib.toFixed(2)} MiB`);
     say(`external memory after GC, grown by at most    pod ${mib(held.podExternal)}, agent ${mib(held.agentExternal)}`);
-    say(`most ever resident, floor and real    pod ${pair(held.podPeak)}, agent ${pair(held.agentPeak)}`);
+    const mostEver = resident(floor, real);
+    say(`resident before the first byte, floor and real    pod ${pair(atStart.pod)}, agent ${pair(atStart.agent)}`);
+    say(`most ever resident, floor and real    pod ${pair(mostEver.pod)}, agent ${pair(mostEver.agent)}`);
     const line = await fillLine(use, origin);
     say(`share of 100 Mbit/s at 80 ms, ${narrowMebibytes} MiB    floor ${show(line.floor)}, real ${show(line.real)}`);
-    return { rates, held, line };
+    return { rates, held, resident: { atStart, mostEver }, line };
   });
 }
 
@@ -85,7 +88,7 @@ function summary(runs: readonly Record<keyof Rate, number>[]): Rate {
 }
 
 /** One more answer, untimed, with a look every now and then at what the programs hold. */
-async function hold(floor: BulkSystem, real: RealSystem, url: string) {
+async function hold(real: RealSystem, url: string) {
   const before = { pod: await probe(real.pod), agent: await probe(real.agent) };
   const most = { streamMib: 0, podExternal: 0, agentExternal: 0 };
   let reading = true;
@@ -101,11 +104,16 @@ async function hold(floor: BulkSystem, real: RealSystem, url: string) {
     await pause(lookEveryMs);
   }
   await whole;
-  const peak = (name: 'pod' | 'agent') => ({
+  return most;
+}
+
+/** The most memory that each of the programs ever had so far. */
+function resident(floor: BulkSystem, real: BulkSystem) {
+  const of = (name: 'pod' | 'agent') => ({
     floor: peakResidentBytes(floor[name].pid),
     real: peakResidentBytes(real[name].pid),
   });
-  return { ...most, podPeak: peak('pod'), agentPeak: peak('agent') };
+  return { pod: of('pod'), agent: of('agent') };
 }
 
 async function fillLine(use: Use, origin: { port: number; url: string }): Promise<Record<'floor' | 'real', Figure>> {

@@ -1,12 +1,12 @@
-// What a job costs: RunJob over gRPC and REST, 2 KiB and eight headers from a local origin, 64 in flight, through the
-// real orchestrator and agent and through the floor (bench/floors). The headline is CPU time per job of each process,
+// What a job costs: RunJob over gRPC, REST and Connect, 2 KiB and eight headers from a local origin, 64 in flight, through
+// the real orchestrator and agent and through the floor (bench/floors). The headline is CPU time per job of each process,
 // as the median ratio of alternated pairs: that survives a noisy machine, throughput does not. Latency is measured in open
 // loop at half of the capacity that the real programs showed: a full closed loop measures its own queue.
 import { Cluster } from '../tests/harness/cluster.ts';
 import { Program } from '../tests/harness/process.ts';
 import { cpuMicroseconds } from './cpu.ts';
 import { type Figure, figure, percentile, show } from './figures.ts';
-import { type Caller, caller, type Door, type Doors, load, openLoad } from './load.ts';
+import { type Caller, caller, type Door, type Doors, doors, load, openLoad } from './load.ts';
 
 /** Two processes that serve jobs. */
 interface System {
@@ -47,7 +47,7 @@ const pairs = 5;
 const openSeconds = 2;
 const openPairs = 3;
 
-export async function benchJob(say: (line: string) => void): Promise<Readonly<Record<Door, Comparison>>> {
+export async function benchJob(say: (line: string) => void): Promise<Partial<Record<Door, Comparison>>> {
   const origin = new Program({ name: 'origin', args: ['bench/origin.ts'] });
   const stops: (() => Promise<unknown>)[] = [() => origin.kill()];
   try {
@@ -56,9 +56,10 @@ export async function benchJob(say: (line: string) => void): Promise<Readonly<Re
     const real = await startReal(stops, port);
     const url = `http://127.0.0.1:${port}/page?id=4711`;
     say(`${inFlight} in flight, ${jobs} jobs a run, ${pairs} alternated pairs after ${warmUpJobs} jobs of warm-up`);
-    const grpc = await compare('grpc', floor, real, url, say);
-    const rest = await compare('rest', floor, real, url, say);
-    return { grpc, rest };
+    say('median (lowest-highest)');
+    const comparisons: Partial<Record<Door, Comparison>> = {};
+    for (const door of doors) comparisons[door] = await compare(door, floor, real, url, say);
+    return comparisons;
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
@@ -165,7 +166,7 @@ function report(
     latencies,
   };
   const { floor, real, podRatio, agentRatio } = comparison;
-  say(`\n${door.padEnd(6)} median (lowest-highest)   floor                    resproxy                 ratio`);
+  say(`\n${door.padEnd(31)} ${'floor'.padEnd(24)} ${'resproxy'.padEnd(24)} ratio`);
   const line = (name: string, a: Figure, b: Figure, ratio = '') =>
     say(`       ${name.padEnd(24)} ${show(a).padEnd(24)} ${show(b).padEnd(24)} ${ratio}`);
   line('orchestrator, us CPU/job', floor.podUs, real.podUs, show(podRatio));

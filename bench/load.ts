@@ -1,11 +1,13 @@
-// Load through either door. Closed loop: a fixed number of jobs with a fixed number in flight. Open loop: jobs at times that
+// Load through any door. Closed loop: a fixed number of jobs with a fixed number in flight. Open loop: jobs at times that
 // were fixed beforehand, whatever became of those before.
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
+import { create, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { Agent, request } from 'undici';
-import { JobService } from '../gen/resproxy/v1/job_pb.ts';
+import { JobService, RunJobRequestSchema } from '../gen/resproxy/v1/job_pb.ts';
 import { GrpcCaller } from '../tests/harness/grpc-caller.ts';
 
-export type Door = 'grpc' | 'rest';
+export const doors = ['grpc', 'rest', 'connectJson', 'connectBinary'] as const;
+export type Door = (typeof doors)[number];
 
 export interface Doors {
   readonly grpcPort: number;
@@ -26,8 +28,9 @@ const headers: Readonly<Record<string, string>> = {
 };
 const answerBytes = 2048;
 
-export function caller(door: Door, doors: Doors, url: string, inFlight: number): Caller {
-  return door === 'grpc' ? grpcCaller(doors, url) : restCaller(doors, url, inFlight);
+/** With `exitId` every job goes through that exit. */
+export function caller(door: Door, doors: Doors, url: string, inFlight: number, exitId = ''): Caller {
+  return door === 'grpc' ? grpcCaller(doors, url, exitId) : httpCaller(callOf(door, url, exitId), doors, inFlight);
 }
 
 export async function load(run: () => Promise<void>, jobs: number, inFlight: number): Promise<void> {
@@ -53,31 +56,61 @@ export async function openLoad(run: () => Promise<void>, jobs: number, perSecond
   return Promise.all(latencies);
 }
 
-function grpcCaller({ grpcPort, token }: Doors, url: string): Caller {
+function grpcCaller({ grpcPort, token }: Doors, url: string, exitId: string): Caller {
   const grpc = new GrpcCaller(grpcPort, token);
-  const list = Object.entries(headers).map(([name, value]) => ({ name, value }));
+  const message = runJobRequest(url, exitId);
   return {
     async run() {
-      const { response } = await grpc.call(JobService.method.runJob, {
-        request: { url, method: 'GET', headers: list },
-      });
+      const { response } = await grpc.call(JobService.method.runJob, message);
       if (response?.statusCode !== 200 || response.body.length !== answerBytes) throw new Error('not the answer');
     },
     close: () => grpc.close(),
   };
 }
 
-function restCaller({ httpPort, token }: Doors, url: string, inFlight: number): Caller {
+/** A call that is one request and one answer of HTTP, as bytes that were made beforehand: the caller costs the least. */
+interface HttpCall {
+  readonly path: string;
+  readonly type: string;
+  readonly body: string | Uint8Array;
+}
+
+function callOf(door: Exclude<Door, 'grpc'>, url: string, exitId: string): HttpCall {
+  const path = `/${JobService.typeName}/${JobService.method.runJob.name}`;
+  const message = runJobRequest(url, exitId);
+  switch (door) {
+    case 'rest':
+      return {
+        path: '/jobs?sync=true',
+        type: 'application/json',
+        body: JSON.stringify({ url, method: 'GET', headers, ...(exitId !== '' && { target: { exitId } }) }),
+      };
+    case 'connectJson':
+      return { path, type: 'application/json', body: toJsonString(RunJobRequestSchema, message) };
+    case 'connectBinary':
+      return { path, type: 'application/proto', body: toBinary(RunJobRequestSchema, message) };
+  }
+}
+
+function httpCaller({ path, type, body }: HttpCall, { httpPort, token }: Doors, inFlight: number): Caller {
   const dispatcher = new Agent({ connections: inFlight, pipelining: 1, allowH2: false });
-  const body = JSON.stringify({ url, method: 'GET', headers });
-  const authorized = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const door = `http://127.0.0.1:${httpPort}/jobs?sync=true`;
+  const authorized = { authorization: `Bearer ${token}`, 'content-type': type };
+  const target = `http://127.0.0.1:${httpPort}${path}`;
   return {
     async run() {
-      const response = await request(door, { method: 'POST', headers: authorized, body, dispatcher });
-      const text = await response.body.text();
-      if (response.statusCode !== 200 || text.length < answerBytes) throw new Error(`not the answer: ${text}`);
+      const response = await request(target, { method: 'POST', headers: authorized, body, dispatcher });
+      const answer = await response.body.arrayBuffer();
+      if (response.statusCode !== 200 || answer.byteLength < answerBytes)
+        throw new Error(`not the answer: ${Buffer.from(answer).toString()}`);
     },
     close: () => dispatcher.close(),
   };
+}
+
+function runJobRequest(url: string, exitId: string) {
+  const list = Object.entries(headers).map(([name, value]) => ({ name, value }));
+  return create(RunJobRequestSchema, {
+    request: { url, method: 'GET', headers: list },
+    ...(exitId !== '' && { target: { exitId } }),
+  });
 }

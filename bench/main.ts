@@ -2,10 +2,12 @@
 import { arch, cpus, platform } from 'node:os';
 import { benchBulk } from './bulk.ts';
 import { benchFair } from './fair.ts';
+import { benchFleet } from './fleet.ts';
 import { benchIdle } from './idle.ts';
 import { benchJob } from './job.ts';
 import type { Say } from './lab.ts';
 import { benchPick } from './pick.ts';
+import { benchRelay } from './relay.ts';
 import { benchWire } from './wire.ts';
 
 const benches: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
@@ -15,6 +17,8 @@ const benches: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
   fair: benchFair,
   idle: benchIdle,
   pick: benchPick,
+  relay: benchRelay,
+  fleet: benchFleet,
 };
 
 const wanted = process.argv.slice(2);

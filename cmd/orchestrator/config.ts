@@ -26,8 +26,6 @@ const port = (help: string, fallback: number) =>
 const address = (help: string) =>
   text(help, { fallback: '127.0.0.1', pattern: /^[0-9a-fA-F.:]+$/, what: 'an IP address' });
 const doors: readonly Door[] = ['agent', 'http', 'grpc'];
-/** Behind a balancer that asks /readyz; on loopback there is none. */
-const lameDuckMs = 5_000;
 
 export const settings = {
   RESPROXY_BIND: address('IP address of the listeners for callers and agents.'),
@@ -68,6 +66,10 @@ export const settings = {
     pattern: /^[A-Za-z0-9._-]{1,128}$/,
     what: '1 to 128 letters, digits, dots, dashes or underscores',
   }),
+  RESPROXY_LAME_DUCK_MS: integer(
+    'Milliseconds after SIGTERM in which everything is still taken while balancers that ask /readyz look elsewhere.',
+    { fallback: 5_000, min: 0, max: 600_000 },
+  ),
   RESPROXY_SHUTDOWN_GRACE_MS: integer('Milliseconds that jobs have to finish after SIGTERM.', {
     fallback: 45_000,
     min: 0,
@@ -120,7 +122,7 @@ export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
     keysFile: values.RESPROXY_KEYS.slice('file:'.length),
     callersFile: values.RESPROXY_CALLERS === 'none' ? undefined : values.RESPROXY_CALLERS.slice('file:'.length),
     podId: values.RESPROXY_POD_ID,
-    lameDuckMs: open ? Math.min(lameDuckMs, values.RESPROXY_SHUTDOWN_GRACE_MS) : 0,
+    lameDuckMs: values.RESPROXY_LAME_DUCK_MS,
     shutdownGraceMs: values.RESPROXY_SHUTDOWN_GRACE_MS,
     drainSpreadMs: values.RESPROXY_DRAIN_SPREAD_MS,
     bufferBytes: values.RESPROXY_BUFFER_BYTES,

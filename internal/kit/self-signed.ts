@@ -1,4 +1,4 @@
-// A certificate for tests: self-signed, for 127.0.0.1 and localhost, with a key of its own. Node makes keys and
+// A certificate for tests: self-signed, for 127.0.0.1 and the names given, with a key of its own. Node makes keys and
 // signatures but no certificates, so the few bytes of X.509 are put together here.
 import { generateKeyPairSync, sign } from 'node:crypto';
 
@@ -7,12 +7,13 @@ export interface PemPair {
   readonly key: string;
 }
 
-export function selfSigned(commonName: string): PemPair {
+export function selfSigned(commonName: string, dnsNames: readonly string[] = ['localhost']): PemPair {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const ecdsaWithSha256 = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02));
   const name = sequence(der(0x31, sequence(oid(0x55, 0x04, 0x03), der(0x0c, Buffer.from(commonName)))));
   const validity = sequence(utcTime('200101000000Z'), utcTime('491231235959Z'));
-  const names = sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, Buffer.from('localhost')));
+  const hosts = dnsNames.map((host) => der(0x82, Buffer.from(host)));
+  const names = sequence(der(0x87, Buffer.from([127, 0, 0, 1])), ...hosts);
   const extensions = der(0xa3, sequence(sequence(oid(0x55, 0x1d, 0x11), der(0x04, names))));
   const version = der(0xa0, der(0x02, Buffer.from([2])));
   const serial = der(0x02, Buffer.from([1]));

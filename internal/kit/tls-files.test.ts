@@ -88,6 +88,24 @@ describe('TlsFiles', () => {
     await expect(files.start()).rejects.toThrow('not a usable pair');
   });
 
+  test('follows the authority too, and keeps the old one when the new one is no certificate', async () => {
+    const caPath = join(folder, 'ca.crt');
+    write(first);
+    replace(caPath, first.cert);
+    const certPath = join(folder, 'tls.crt');
+    const keyPath = join(folder, 'tls.key');
+    const onFault = (error: Error) => faults.push(error.message);
+    files = new TlsFiles({ certPath, keyPath, caPath, clock: new ManualClock(), onFault });
+    await files.start();
+    expect(files.pair.ca).toBe(first.cert);
+    replace(caPath, 'nothing of the kind');
+    await settle();
+    expect([files.pair.ca, faults]).toEqual([first.cert, ['the authority is no certificate']]);
+    replace(caPath, second.cert);
+    await settle();
+    expect(files.pair.ca).toBe(second.cert);
+  });
+
   test('gives nothing to a server that no longer follows', async () => {
     write(first);
     await files.start();

@@ -1,5 +1,6 @@
-// The certificate of a listener, from a pair of PEM files that may be renewed at any time. A pair that does not fit
-// together, or is half written, is reported and the one before it stays in use.
+// The certificate of a listener, from a pair of PEM files that may be renewed at any time, and who may have signed the
+// other end's. A pair that does not fit together, or is half written, is reported and the one before it stays in use.
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Clock } from './clock.ts';
 import { WatchedFile } from './watched-file.ts';
@@ -7,6 +8,8 @@ import { WatchedFile } from './watched-file.ts';
 export interface TlsFilesOptions {
   readonly certPath: string;
   readonly keyPath: string;
+  /** The authorities whose certificates are believed; without it, those that Node knows. */
+  readonly caPath?: string | undefined;
   readonly clock: Clock;
   /** A new pair could not be used. */
   readonly onFault: (error: Error) => void;
@@ -23,11 +26,14 @@ export class TlsFiles {
   readonly #file: WatchedFile<SecureContextOptions>;
   readonly #servers = new Set<TlsServer>();
 
-  constructor({ certPath, keyPath, clock, onFault }: TlsFilesOptions) {
+  constructor({ certPath, keyPath, caPath, clock, onFault }: TlsFilesOptions) {
     this.#file = new WatchedFile({
-      paths: [certPath, keyPath],
+      paths: caPath === undefined ? [certPath, keyPath] : [certPath, keyPath, caPath],
       clock,
-      parse: ([cert, key]) => checkedPair(required(certPath, cert), required(keyPath, key)),
+      parse: ([cert, key, ca]) => {
+        const pair = checkedPair(required(certPath, cert), required(keyPath, key));
+        return caPath === undefined ? pair : { ...pair, ca: checkedAuthority(required(caPath, ca)) };
+      },
       onChange: (pair) => {
         for (const server of this.#servers) server.setSecureContext(pair);
       },
@@ -79,4 +85,14 @@ function checkedPair(cert: string, key: string): SecureContextOptions {
     throw new Error('certificate and key are not a usable pair', { cause });
   }
   return { cert, key, minVersion };
+}
+
+/** OpenSSL would skip what it cannot read, and then believe nobody. */
+function checkedAuthority(ca: string): string {
+  try {
+    new X509Certificate(ca);
+  } catch (cause) {
+    throw new Error('the authority is no certificate', { cause });
+  }
+  return ca;
 }

@@ -20,6 +20,7 @@ export function orchestratorEnv({ ports, logLevel }: LocalConfig, credentials: D
     RESPROXY_ADMIN_PORT: String(ports.admin),
     RESPROXY_KEYS: `file:${resolve(credentials.keysFile)}`,
     RESPROXY_CALLERS: `file:${resolve(credentials.callersFile)}`,
+    RESPROXY_LAME_DUCK_MS: '0',
     RESPROXY_SHUTDOWN_GRACE_MS: '10000',
     LOG_LEVEL: logLevel,
   };

@@ -14,6 +14,9 @@ const connectionCases: ReadonlySet<string> = new Set([
   'drain',
   'drainAck',
   'goAway',
+  'peerHello',
+  'agentOrder',
+  'agentOrderDone',
 ] satisfies ConnectionBody['case'][]);
 
 export function isConnectionFrame(body: FrameBody): body is ConnectionBody {

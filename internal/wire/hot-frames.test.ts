@@ -1,10 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { HttpOpenSchema } from '../../gen/resproxy/v1/channel_pb.ts';
+import { HttpOpenSchema, OpenSchema, RelaySchema } from '../../gen/resproxy/v1/channel_pb.ts';
 import { HeaderSchema } from '../../gen/resproxy/v1/http_pb.ts';
+import { TargetSchema } from '../../gen/resproxy/v1/target_pb.ts';
 import { encodeFrame } from './codec.ts';
-import { encodeDataFrame, encodeOpenFrame, encodeOpenOkFrame } from './hot-frames.ts';
+import { encodeDataFrame, encodeOpenFrame, encodeOpenOkFrame, type OpenFrame } from './hot-frames.ts';
 
 const uint32 = fc.oneof(
   fc.constantFrom(0, 1, 127, 128, 2 ** 31, 2 ** 32 - 1),
@@ -42,6 +43,7 @@ test('an OPEN_OK frame written by hand is byte for byte what its schema says', (
     timings: fc.option(timings, { nil: undefined }),
     body,
     end: fc.boolean(),
+    exitId: text,
   });
   fc.assert(
     fc.property(streamId, head, (id, value) => {
@@ -62,9 +64,21 @@ test('an OPEN frame written by hand is byte for byte what its schema says', () =
       headers,
       maxRedirects: uint32,
       decompress: fc.boolean(),
-      maxResponseBytes: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+      maxResponseBytes: fc.maxSafeNat(),
     })
-    .map((request) => ({ case: 'http' as const, value: create(HttpOpenSchema, request) }));
+    .map((value) => ({ case: 'http' as const, value }));
+  const relay = fc.record({
+    tenant: text,
+    target: fc.record({
+      country: text,
+      region: text,
+      city: text,
+      asn: uint32,
+      exitId: text,
+      labels: fc.dictionary(text, text, { maxKeys: 5 }).map((labels) => new Map(Object.entries(labels))),
+    }),
+    triedExitIds: fc.array(text, { maxLength: 5 }),
+  });
   const open = fc.record({
     exit: text,
     kind: fc.oneof(http, fc.constant({ case: undefined })),
@@ -78,15 +92,32 @@ test('an OPEN frame written by hand is byte for byte what its schema says', () =
     body,
     end: fc.boolean(),
     bodyBytes: fc.option(uint32, { nil: undefined }),
+    relay: fc.option(relay, { nil: undefined }),
   });
   fc.assert(
     fc.property(streamId, open, (id, value) => {
-      const { bodyBytes, ...rest } = value;
-      const expected = bodyBytes === undefined ? rest : { ...rest, bodyBytes };
-      expectSame(encodeOpenFrame(id, value), id, { case: 'open', value: expected });
+      expectSame(encodeOpenFrame(id, value), id, { case: 'open', value: schemaOf(value) });
     }),
   );
 });
+
+/** The same OPEN as the library wants it. */
+function schemaOf({ kind, bodyBytes, relay, ...rest }: OpenFrame) {
+  const open = create(OpenSchema, rest);
+  if (kind.case === 'http') {
+    const { headers: list, maxResponseBytes, ...http } = kind.value;
+    const fields = list.map((header) => create(HeaderSchema, header));
+    const value = create(HttpOpenSchema, { ...http, headers: fields, maxResponseBytes: BigInt(maxResponseBytes) });
+    open.kind = { case: 'http', value };
+  }
+  if (bodyBytes !== undefined) open.bodyBytes = bodyBytes;
+  if (relay) {
+    const { tenant, triedExitIds } = relay;
+    const target = create(TargetSchema, { ...relay.target, labels: Object.fromEntries(relay.target.labels) });
+    open.relay = create(RelaySchema, { tenant, target, triedExitIds: [...triedExitIds] });
+  }
+  return open;
+}
 
 test('a frame that cannot be written leaves nothing behind for the next one', () => {
   const head = { statusCode: 200, headers: [], finalUrl: '', timings: undefined, body: new Uint8Array(), end: true };

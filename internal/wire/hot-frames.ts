@@ -2,7 +2,7 @@
 // general writer allocates and copies several times per frame, which was a fifth of the CPU of a small job; this one
 // keeps its buffer. Byte for byte what the schema's own encoding is: hot-frames.test.ts compares them.
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import type { OpenRequest } from './mux-api.ts';
+import type { OpenRequest, RelayRequest } from './mux-api.ts';
 import type { AcceptHead } from './stream-api.ts';
 
 /** An OPEN as it leaves: the request, and what the mux adds. */
@@ -34,7 +34,7 @@ export function encodeOpenFrame(streamId: number, open: OpenFrame): Uint8Array {
       fields(3, headers);
       number(4, maxRedirects);
       flag(5, decompress);
-      if (maxResponseBytes !== 0n) writer.uint32(tag(6, varint)).uint64(maxResponseBytes);
+      if (maxResponseBytes !== 0) writer.uint32(tag(6, varint)).uint64(maxResponseBytes);
       writer.join();
     }
     number(3, open.deadlineMs);
@@ -47,6 +47,7 @@ export function encodeOpenFrame(streamId: number, open: OpenFrame): Uint8Array {
     bytes(10, open.body);
     flag(11, open.end);
     if (open.bodyBytes !== undefined) writer.uint32(tag(12, varint)).uint32(open.bodyBytes);
+    if (open.relay) relay(13, open.relay);
     writer.join();
   });
 }
@@ -60,6 +61,7 @@ export function encodeOpenOkFrame(streamId: number, head: AcceptHead): Uint8Arra
     if (head.timings) timings(4, head.timings);
     bytes(5, head.body);
     flag(6, head.end);
+    if (head.exitId) string(7, head.exitId);
     writer.join();
   });
 }
@@ -73,6 +75,29 @@ function written(write: () => void): Uint8Array {
     writer = new BinaryWriter();
     throw error;
   }
+}
+
+function relay(field: number, { tenant, target, triedExitIds }: RelayRequest): void {
+  writer.uint32(tag(field, delimited)).fork();
+  string(1, tenant);
+  writer.uint32(tag(2, delimited)).fork();
+  string(1, target.country);
+  string(2, target.region);
+  string(3, target.city);
+  number(4, target.asn);
+  string(5, target.exitId);
+  for (const [name, value] of target.labels) label(6, name, value);
+  writer.join();
+  for (const exitId of triedExitIds) writer.uint32(tag(3, delimited)).string(exitId);
+  writer.join();
+}
+
+/** The entry of a map names both its halves, empty or not. */
+function label(field: number, name: string, value: string): void {
+  writer.uint32(tag(field, delimited)).fork();
+  writer.uint32(tag(1, delimited)).string(name);
+  writer.uint32(tag(2, delimited)).string(value);
+  writer.join();
 }
 
 function timings(field: number, times: NonNullable<AcceptHead['timings']>): void {

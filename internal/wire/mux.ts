@@ -3,7 +3,7 @@
 import type { Frame, Open } from '../../gen/resproxy/v1/channel_pb.ts';
 import { ResetCode } from '../../gen/resproxy/v1/channel_pb.ts';
 import type { Clock } from '../kit/clock.ts';
-import { AgentStream } from './agent-stream.ts';
+import { AcceptorStream } from './acceptor-stream.ts';
 import type { BufferBudget } from './budget.ts';
 import { decodeFrame, encodeFrame, type FrameBodyInit, ProtocolError } from './codec.ts';
 import { ReceiveWindow, SendCredit } from './credit.ts';
@@ -13,7 +13,7 @@ import { limits } from './limits.ts';
 import { Liveness, type Watched } from './liveness.ts';
 import type { Agreement, ControlBody, MuxObserver, MuxOptions, OpenRequest } from './mux-api.ts';
 import { closeCode } from './names.ts';
-import { PodStream } from './pod-stream.ts';
+import { OpenerStream } from './opener-stream.ts';
 import { RoundTrip } from './rtt.ts';
 import { type HandOver, Sender } from './sender.ts';
 import type { BodyStream, StreamHost } from './stream.ts';
@@ -35,6 +35,12 @@ type Phase =
   | { readonly name: 'ended' };
 
 type OpenPhase = Extract<Phase, { name: 'open' }>;
+
+/** The body of a request as far as it is here, and how long it will be. */
+interface RequestBody {
+  readonly body: Uint8Array;
+  readonly bodyBytes: number;
+}
 
 /** RFC 6455 7.4.1: the fault is this end's. */
 const internalError = 1011;
@@ -65,9 +71,9 @@ export class Mux implements StreamHost, TransportListener, Watched {
   /** HELLO and WELCOME are settled: streams and pings flow. */
   start(agreement: Agreement): void {
     if (this.#phase.name !== 'greeting') return;
-    const { transport, random, wheel } = this.#options;
+    const { transport, random, wheel, maxControlQueueBytes } = this.#options;
     const credit = new SendCredit(agreement.peerConnectionWindow);
-    const sender = new Sender(transport, credit, this.clock, this.observer);
+    const sender = new Sender(transport, credit, this.clock, this.observer, maxControlQueueBytes);
     const rule = {
       initialBytes: agreement.ownConnectionWindow,
       maxBytes: limits.maxConnectionWindowBytes,
@@ -84,10 +90,13 @@ export class Mux implements StreamHost, TransportListener, Watched {
     this.#send(encodeFrame(0, body));
   }
 
-  /** Opens a stream and sends its request; the pod's. Throws when the connection takes no more. */
-  open(request: OpenRequest, body: Uint8Array): OpenedStream {
+  /**
+   * Opens a stream and sends its request; the opener's. Of a body of `bodyBytes` whoever opened the stream writes and
+   * ends what is not in `body`. Throws when the connection takes no more.
+   */
+  open(request: OpenRequest, body: Uint8Array, bodyBytes = body.length): OpenedStream {
     const phase = this.#phase;
-    if (phase.name !== 'open' || this.#options.role !== 'pod') throw new Error('the connection takes no streams');
+    if (phase.name !== 'open' || this.#options.role !== 'opener') throw new Error('the connection takes no streams');
     if (this.#streams.size >= phase.agreement.maxStreams) throw new Error('the connection has all its streams open');
     const id = this.#streams.nextId();
     if (id === undefined) {
@@ -96,9 +105,9 @@ export class Mux implements StreamHost, TransportListener, Watched {
     }
     this.#streams.claim(id);
     const ownBytes = this.#newStreamWindow();
-    const stream = new PodStream(id, this, { ownBytes, peerBytes: phase.agreement.peerStreamWindow });
+    const stream = new OpenerStream(id, this, { ownBytes, peerBytes: phase.agreement.peerStreamWindow });
     this.#add(stream, phase);
-    this.#sendRequest(stream, request, body, ownBytes);
+    this.#sendRequest(stream, request, { body, bodyBytes }, ownBytes);
     return stream;
   }
 
@@ -256,26 +265,27 @@ export class Mux implements StreamHost, TransportListener, Watched {
 
   #onOpen(streamId: number, open: Open, phase: OpenPhase): void {
     const { role, onStream } = this.#options;
-    if (role !== 'agent' || !onStream) throw new ProtocolError(closeCode.protocolError, 'only a pod opens streams');
+    if (role !== 'acceptor' || !onStream)
+      throw new ProtocolError(closeCode.protocolError, 'only the other end opens streams');
     this.#streams.claim(streamId);
     if (this.#streams.size >= phase.agreement.maxStreams) {
       return this.sendControl(streamId, { case: 'reset', value: { code: ResetCode.REFUSED } });
     }
-    const stream = new AgentStream(streamId, this, open, limits.initialStreamWindowBytes);
+    const stream = new AcceptorStream(streamId, this, open, limits.initialStreamWindowBytes);
     this.#add(stream, phase);
     onStream(stream);
   }
 
   // Small parts.
 
-  #sendRequest(stream: PodStream, request: OpenRequest, body: Uint8Array, window: number): void {
+  #sendRequest(stream: OpenerStream, request: OpenRequest, { body, bodyBytes }: RequestBody, window: number): void {
     const first = body.subarray(0, limits.maxInlineBodyBytes);
-    const end = first.length === body.length;
-    const bodyBytes = end ? undefined : body.length;
-    this.sendEncoded(encodeOpenFrame(stream.id, { ...request, window, body: first, end, bodyBytes }), stream);
+    const end = first.length === bodyBytes;
+    const more = { window, body: first, end, bodyBytes: end ? undefined : bodyBytes };
+    this.sendEncoded(encodeOpenFrame(stream.id, { ...request, ...more }), stream);
     if (end) return;
     stream.write(body.subarray(first.length));
-    stream.end();
+    if (body.length === bodyBytes) stream.end();
   }
 
   #send(frame: Uint8Array, owner?: HandOver): void {
@@ -341,7 +351,8 @@ function deliver(stream: BodyStream, body: Exclude<StreamBody, { case: 'open' }>
 }
 
 function answer(stream: BodyStream, body: Extract<StreamBody, { case: 'openOk' | 'openErr' }>): void {
-  if (!(stream instanceof PodStream)) throw new ProtocolError(closeCode.protocolError, 'only an agent answers streams');
+  if (!(stream instanceof OpenerStream))
+    throw new ProtocolError(closeCode.protocolError, 'a stream is answered by the end that accepted it');
   if (body.case === 'openOk') stream.onOpenOk(body.value);
   else stream.onOpenErr(body.value);
 }

@@ -39,6 +39,7 @@ export class Sender {
   readonly #credit: SendCredit;
   readonly #observer: MuxObserver;
   readonly #clock: Clock;
+  readonly #maxControlBytes: number;
   readonly #control: ControlFrame[] = [];
   #controlBytes = 0;
   /** Streams with data, each once, the next one first. */
@@ -46,11 +47,18 @@ export class Sender {
   #blocked: { level: BlockedLevel; sinceMs: number } | undefined;
   #stopped = false;
 
-  constructor(transport: FrameTransport, credit: SendCredit, clock: Clock, observer: MuxObserver) {
+  constructor(
+    transport: FrameTransport,
+    credit: SendCredit,
+    clock: Clock,
+    observer: MuxObserver,
+    maxControlBytes: number = limits.maxControlQueueBytes,
+  ) {
     this.#transport = transport;
     this.#credit = credit;
     this.#clock = clock;
     this.#observer = observer;
+    this.#maxControlBytes = maxControlBytes;
   }
 
   /** Bytes that wait here and in the transport. */
@@ -66,7 +74,7 @@ export class Sender {
       owner?.handedOver();
       return;
     }
-    if (this.#controlBytes + frame.length > limits.maxControlQueueBytes) {
+    if (this.#controlBytes + frame.length > this.#maxControlBytes) {
       throw new ProtocolError(closeCode.overloaded, 'the other end does not read');
     }
     this.#control.push({ frame, owner });

@@ -40,13 +40,13 @@ export interface Stream {
   reset(code: ResetCode, failure?: FailureCode): void;
 }
 
-/** The pod's end. */
+/** The end that asks: a pod's. */
 export interface OpenedStream extends Stream {
   /** The answer's head; rejects with a StreamError. */
   readonly head: Promise<OpenOk>;
 }
 
-/** The head of an answer as the agent gives it: the fields of OPEN_OK. */
+/** The head of an answer as the acceptor gives it: the fields of OPEN_OK. */
 export interface AcceptHead {
   readonly statusCode: number;
   readonly headers: readonly { readonly name: string; readonly value: string }[];
@@ -57,15 +57,21 @@ export interface AcceptHead {
   readonly body: Uint8Array;
   /** The whole answer: the stream is over. */
   readonly end: boolean;
+  /** Only between pods. */
+  readonly exitId?: string;
 }
 
-/** The agent's end. */
+/** The fields of OPEN_ERR; all but the first three only between pods. */
+export type RefusedOpen = Pick<OpenErr, 'code' | 'refusal' | 'execution'> &
+  Partial<Pick<OpenErr, 'exitId' | 'relay' | 'freeCapacity'>>;
+
+/** The end that answers: an agent's, or that of the pod that holds it. */
 export interface AcceptedStream extends Stream {
   readonly open: Open;
   /** Sends the head; once, before any write. */
   accept(head: AcceptHead): void;
   /** Says that there is no answer; the stream is over. */
-  refuse(error: Pick<OpenErr, 'code' | 'refusal' | 'execution'>): void;
-  /** Called once when the stream ends and this end did not ask for it: reset by the pod, shed, or lost. */
+  refuse(error: RefusedOpen): void;
+  /** Called once when the stream ends and this end did not ask for it: reset by the opener, shed, or lost. */
   onAbort(listener: (end: StreamEnd) => void): void;
 }

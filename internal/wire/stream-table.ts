@@ -3,6 +3,7 @@
 import { ProtocolError } from './codec.ts';
 import { isLastFrame, type StreamBody } from './frame-kinds.ts';
 import { limits } from './limits.ts';
+import type { MuxRole } from './mux-api.ts';
 import { closeCode } from './names.ts';
 import type { BodyStream } from './stream.ts';
 
@@ -12,6 +13,8 @@ export class StreamTable {
   readonly #open = new Map<number, BodyStream>();
   /** Streams this end reset. Oldest first, bounded; made when the first is, since most connections never need it. */
   #resetIds: Set<number> | undefined;
+  /** The highest id that was dropped from them: up to it nobody can be told to lie. */
+  #forgottenUpTo = 0;
   #highestId = 0;
 
   get size(): number {
@@ -43,18 +46,18 @@ export class StreamTable {
     if (!awaitsPeer) return;
     this.#resetIds ??= new Set();
     this.#resetIds.add(stream.id);
-    if (this.#resetIds.size > limits.maxRememberedResets) forgetOldest(this.#resetIds);
+    if (this.#resetIds.size > limits.maxRememberedResets) this.#forgetOldest(this.#resetIds);
   }
 
   /**
-   * A frame of a stream that is not open. An agent may get one of a stream that it ended, since the pod's credit
-   * crosses its end. A pod gets one only of a stream that it reset: anything else is a lie.
+   * A frame of a stream that is not open. An acceptor may get one of a stream that it ended, since the opener's
+   * credit crosses its end. An opener gets one only of a stream that it reset: anything else is a lie.
    */
-  checkLate(id: number, body: StreamBody, role: 'pod' | 'agent'): void {
+  checkLate(id: number, body: StreamBody, role: MuxRole): void {
     if (id > this.#highestId) {
       throw new ProtocolError(closeCode.protocolError, 'a frame of a stream that was never opened');
     }
-    if (role === 'agent') return;
+    if (role === 'acceptor' || id <= this.#forgottenUpTo) return;
     if (!this.#resetIds?.has(id)) {
       throw new ProtocolError(closeCode.protocolError, `${body.case} after the end of a stream`);
     }
@@ -65,11 +68,12 @@ export class StreamTable {
   snapshot(): BodyStream[] {
     return [...this.#open.values()];
   }
-}
 
-function forgetOldest(ids: Set<number>): void {
-  for (const oldest of ids) {
-    ids.delete(oldest);
-    return;
+  #forgetOldest(ids: Set<number>): void {
+    for (const oldest of ids) {
+      ids.delete(oldest);
+      this.#forgottenUpTo = Math.max(this.#forgottenUpTo, oldest);
+      return;
+    }
   }
 }

@@ -1,5 +1,5 @@
-// One stream: a body each way under credit, and one end. What the pod and the agent do differently about its head
-// stands in pod-stream.ts and agent-stream.ts.
+// One stream: a body each way under credit, and one end. What its two ends do differently about its head
+// stands in opener-stream.ts and acceptor-stream.ts.
 import { type Data, type Reset, ResetCode } from '../../gen/resproxy/v1/channel_pb.ts';
 import { FailureCode } from '../../gen/resproxy/v1/failure_pb.ts';
 import type { Clock } from '../kit/clock.ts';
@@ -53,7 +53,7 @@ export abstract class BodyStream implements Stream, DataSource, BufferHolder {
     this.#credit = new SendCredit(windows.peerBytes);
   }
 
-  /** Whether the other end's last frame is the end of the stream (the pod's view) or only of its body (the agent's). */
+  /** Whether the other end's last frame is the end of the stream (the opener's view) or only of its body (the acceptor's). */
   protected abstract readonly peerEndIsAll: boolean;
   /** Called once, when the stream is over. */
   protected abstract onOver(end: StreamEnd | 'done'): void;
@@ -162,7 +162,7 @@ export abstract class BodyStream implements Stream, DataSource, BufferHolder {
     return { bytes, end };
   }
 
-  /** This end's body is over: the agent's end is the end of the stream. */
+  /** This end's body is over: the acceptor's end is the end of the stream. */
   protected onEndSent(): void {
     this.#ending = false;
   }

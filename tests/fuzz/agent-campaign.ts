@@ -10,12 +10,12 @@ import { limits } from '../../internal/wire/limits.ts';
 import { closeCode } from '../../internal/wire/names.ts';
 import { newKey } from '../harness/credentials.ts';
 import { Program } from '../harness/process.ts';
+import type { SeededRandom } from '../harness/seeded-random.ts';
 import { until, within } from '../harness/waiting.ts';
 import type { Campaign, Case, NewCampaign } from './campaign.ts';
 import { readCorpus } from './corpus.ts';
 import { agentEnv, count, isDefect, rssBytes } from './lab.ts';
 import { mutate, retype } from './mutate.ts';
-import type { SeededRandom } from './random.ts';
 
 const agents = 2;
 const mutantsPerCase = 10;

@@ -1,7 +1,8 @@
 // What a campaign is: a kind of mutant, and how one case of it is run. A case is a whole connection; it says how many
 // mutants the other end has taken from it.
+
+import type { SeededRandom } from '../harness/seeded-random.ts';
 import type { FuzzLab, Tally } from './lab.ts';
-import type { SeededRandom } from './random.ts';
 
 export interface Case {
   readonly random: SeededRandom;

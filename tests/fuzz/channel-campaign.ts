@@ -9,12 +9,12 @@ import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
 import { encodeFrame } from '../../internal/wire/codec.ts';
 import { closeCode, subprotocol } from '../../internal/wire/names.ts';
 import { honestHello } from '../harness/lying-agent.ts';
+import type { SeededRandom } from '../harness/seeded-random.ts';
 import { within } from '../harness/waiting.ts';
 import type { Campaign, Case, NewCampaign } from './campaign.ts';
 import { readCorpus } from './corpus.ts';
 import { count, type FuzzLab } from './lab.ts';
 import { mutate } from './mutate.ts';
-import type { SeededRandom } from './random.ts';
 
 const mutantsPerConnection = 12;
 /** Told apart from the nonces of the corpus and of the pod. */

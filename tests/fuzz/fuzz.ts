@@ -1,8 +1,9 @@
 // Runs campaigns side by side until each has sent its mutants, and asks every so often whether all is well. What it
 // throws names the seed, the campaign and the case.
+
+import { SeededRandom } from '../harness/seeded-random.ts';
 import type { Campaign } from './campaign.ts';
 import { type FuzzLab, inLanes, type Tally } from './lab.ts';
-import { SeededRandom } from './random.ts';
 
 export interface FuzzOptions {
   readonly seed: number;

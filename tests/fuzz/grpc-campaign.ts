@@ -1,13 +1,13 @@
 // Mutated gRPC requests: several on a connection, a PING behind each that tells when it was taken. HTTP/2 that is
 // broken ends the connection, a broken message ends its call; both in time.
 import { connect, type Socket } from 'node:net';
+import type { SeededRandom } from '../harness/seeded-random.ts';
 import { within } from '../harness/waiting.ts';
 import type { Campaign, Case, NewCampaign } from './campaign.ts';
 import { readCorpus } from './corpus.ts';
 import { acknowledged, FrameReader, frameType, ping, preface, settings } from './http2-bytes.ts';
 import { count } from './lab.ts';
 import { mutate } from './mutate.ts';
-import type { SeededRandom } from './random.ts';
 
 const lanes = 12;
 const requestsPerConnection = 8;

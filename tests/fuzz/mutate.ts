@@ -1,6 +1,6 @@
 // What happens to honest bytes on their way: bits flip, ends are cut off, parts come twice or from another message,
 // numbers become the largest there are. Pure, so that a seed tells everything.
-import type { SeededRandom } from './random.ts';
+import type { SeededRandom } from '../harness/seeded-random.ts';
 
 type Mutation = (bytes: Buffer, random: SeededRandom, corpus: readonly Buffer[]) => Buffer;
 

@@ -30,10 +30,10 @@ export class FaultProxy {
     this.#listener = createServer({ allowHalfOpen: true }, (client) => this.#accept(client));
   }
 
-  /** Listens on a port of the system's choice and passes on to 127.0.0.1:targetPort. */
-  static async start(targetPort: number): Promise<FaultProxy> {
+  /** Passes on to 127.0.0.1:targetPort, from a port of the system's choice unless `at` says where to listen. */
+  static async start(targetPort: number, at = { host: '127.0.0.1', port: 0 }): Promise<FaultProxy> {
     const proxy = new FaultProxy(targetPort);
-    proxy.#listener.listen(0, '127.0.0.1');
+    proxy.#listener.listen(at.port, at.host);
     await once(proxy.#listener, 'listening');
     return proxy;
   }

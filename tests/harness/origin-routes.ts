@@ -10,6 +10,7 @@
 //   /to/URL          one 302 to the URL (percent-encoded); /to-as/STATUS/URL with another status
 //   /coded/gzip, /coded/br   4 KiB of text, compressed
 //   /bomb/gzip, /bomb/br   10 MiB of zeros, compressed
+//   /late/N          waits N ms, then answers as /echo
 //   /hold/NAME       waits for NAME to be released, then answers as /echo
 //   /hang, /hang-body      never answers; answers half of its body and stops
 //   /cut, /cut-body        closes before the head; in the middle of the body
@@ -73,6 +74,10 @@ const routes: Readonly<Record<string, Route>> = {
   },
   coded: ({ response }, coding) => compressed(response, coding, codedText),
   bomb: ({ response }, coding) => compressed(response, coding, Buffer.alloc(10 * MiB)),
+  late: async (request, ms) => {
+    await pause(Number(ms));
+    await echo(request);
+  },
   hold: async (request, name) => {
     await request.holds.wait(name);
     await echo(request);

@@ -12,6 +12,8 @@ export interface OriginOptions {
   readonly host?: string;
   readonly port?: number;
   readonly tls?: { readonly key: string; readonly cert: string };
+  /** Hears of every request as it arrives. */
+  readonly onHit?: (hit: Hit) => void;
 }
 
 const keptHits = 10_000;
@@ -22,8 +24,11 @@ export class Origin {
   readonly holds = new Holds();
   readonly #server: Server;
   readonly #scheme: string;
+  readonly #onHit: ((hit: Hit) => void) | undefined;
+  #open = 0;
 
-  private constructor({ tls }: OriginOptions) {
+  private constructor({ tls, onHit }: OriginOptions) {
+    this.#onHit = onHit;
     const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#serve(request, response);
     this.#server = tls ? createTlsServer({ ...tls }, onRequest) : createServer(onRequest);
     this.#server.maxHeadersCount = 0;
@@ -44,6 +49,11 @@ export class Origin {
   /** What AGENT_ALLOW_ENDPOINTS needs to reach it. */
   get endpoint(): string {
     return `127.0.0.1/32:${this.port}`;
+  }
+
+  /** Requests that it is at work on. */
+  get open(): number {
+    return this.#open;
   }
 
   url(path: string, host = '127.0.0.1'): string {
@@ -72,7 +82,10 @@ export class Origin {
     const { method = '', url: path = '', socket } = request;
     const hit: Hit = { method, path, marker, localAddress: socket.localAddress ?? '', state: 'open' };
     if (this.hits.length < keptHits) this.hits.push(hit);
+    this.#onHit?.(hit);
+    this.#open++;
     response.once('close', () => {
+      this.#open--;
       hit.state = response.writableFinished ? 'answered' : 'abandoned';
     });
     answer({ request, response, holds: this.holds, hits: this.hits, marker }).catch(() => response.destroy());

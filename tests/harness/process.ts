@@ -44,6 +44,7 @@ export class Program {
   readonly #lines: LogLine[] = [];
   readonly #output: string[] = [];
   readonly #waiters = new Set<Waiter>();
+  readonly #listeners: ((line: LogLine) => void)[] = [];
   #exit: Exit | undefined;
 
   constructor({ name, args, command, env = {}, cwd = projectDir, prefix = [] }: ProgramOptions) {
@@ -111,6 +112,11 @@ export class Program {
     }
   }
 
+  /** Hears of every JSON line from now on. */
+  onLog(listener: (line: LogLine) => void): void {
+    this.#listeners.push(listener);
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
@@ -149,6 +155,7 @@ export class Program {
     if (!line) return;
     this.#lines.push(line);
     for (const waiter of this.#waiters) if (waiter.matches(line)) waiter.found(line);
+    for (const listener of this.#listeners) listener(line);
   }
 }
 

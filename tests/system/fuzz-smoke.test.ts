@@ -8,7 +8,7 @@ import { corpusDir, readCorpus } from '../fuzz/corpus.ts';
 import { fuzz } from '../fuzz/fuzz.ts';
 import { FuzzLab } from '../fuzz/lab.ts';
 import { mutate } from '../fuzz/mutate.ts';
-import { SeededRandom } from '../fuzz/random.ts';
+import { SeededRandom } from '../harness/seeded-random.ts';
 import { story } from '../harness/story.ts';
 
 const seed = 1;

@@ -3,9 +3,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
-import { listeningPorts } from '../harness/cluster.ts';
 import { ImageFolder } from '../harness/image-folder.ts';
 import { Origin } from '../harness/origin.ts';
+import { listeningPorts } from '../harness/pod.ts';
 import { projectDir } from '../harness/process.ts';
 import { RestCaller, resultOf } from '../harness/rest-caller.ts';
 import { shared, story } from '../harness/story.ts';

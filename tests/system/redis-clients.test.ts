@@ -38,6 +38,18 @@ story('a user of the ACL comes in over TLS, and may do what its rules say', asyn
   expect(await outcomeOf(redis.call('GET', ['elsewhere']))).toBe('REFUSED');
 });
 
+story('a user who may do no more than docs/adr/0015 asks for does everything', async (use) => {
+  const rules = '~{rp}* +info +client|setname +evalsha +eval +incr';
+  const server = use(await RedisServer.start({ persistence: 'none', users: [{ name: 'pod', password: 'x', rules }] }));
+  const { redis, log, logged } = use(await TestClient.up(server.url));
+  expect(await redis.run(count, [key], [])).toBe(1);
+  const check = new BootCheck({ kind: 'single', client: redis, clock: systemClock, log });
+  check.start();
+  await until('the log of the check', () => logged.length > 0);
+  check.close();
+  expect(logged).toEqual([expect.stringContaining('+config|get')]);
+});
+
 story('a wrong password is told plainly and without the password, and nothing hangs', async (use) => {
   const server = use(await RedisServer.start({ users: [{ name: 'pod', password: 'right' }] }));
   const client = use(new TestClient(server.url.replace('right', 'hunter2')));

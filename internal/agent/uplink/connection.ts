@@ -153,7 +153,7 @@ export class Connection {
   #greet(transport: FrameTransport): void {
     const { clock, random, wheel, budget, serve, hello } = this.#options;
     const mux = new Mux({
-      role: 'agent',
+      role: 'acceptor',
       transport,
       clock,
       random,
@@ -200,6 +200,9 @@ export class Connection {
       case 'hello':
       case 'welcome':
       case 'exits':
+      case 'peerHello':
+      case 'agentOrder':
+      case 'agentOrderDone':
         return this.#onOutOfPlace(state.mux, body);
     }
   }

@@ -90,6 +90,16 @@ describe('greeting', () => {
     twice.welcome();
     expect(await twice.closed).toEqual({ code: closeCode.protocolError, reason: 'welcome is out of place' });
   });
+
+  test.each(['peerHello', 'agentOrder', 'agentOrderDone'] as const)(
+    'closes on %s, which only pods say',
+    async (frame) => {
+      const { pod } = await start();
+      const connection = await pod.welcomed();
+      connection.send(0, { case: frame, value: {} });
+      expect(await connection.closed).toEqual({ code: closeCode.protocolError, reason: `${frame} is out of place` });
+    },
+  );
 });
 
 describe('exits', () => {

@@ -50,6 +50,10 @@ test('every name that dashboards rely on is on the page', async () => {
     'resproxy_job_duration_seconds histogram',
     'resproxy_jobs_in_flight gauge',
     'resproxy_jobs_total counter',
+    'resproxy_peer_blocked_seconds_total counter',
+    'resproxy_peer_bytes_total counter',
+    'resproxy_peer_links gauge',
+    'resproxy_peer_rtt_seconds histogram',
     'resproxy_redis_command_duration_seconds histogram',
     'resproxy_redis_commands_total counter',
     'resproxy_redis_reconnects_total counter',
@@ -111,6 +115,30 @@ test('the channel counts bytes, waits and resets; a code that is not ours is not
   expect(await lines(metrics, 'resproxy_resets_total')).toEqual([
     'resproxy_resets_total{code="CANCELLED",by="us"} 1',
     'resproxy_resets_total{code="other",by="peer"} 2',
+  ]);
+});
+
+test('links between pods are counted apart from those to agents', async () => {
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0 });
+  metrics.peers.linkUp();
+  metrics.peers.linkUp();
+  metrics.peers.linkDown();
+  metrics.peers.bytes('in', 3);
+  metrics.peers.bytes('out', 4);
+  metrics.peers.blocked('connection', 250);
+  metrics.peers.rtt(2);
+  expect(await lines(metrics, 'resproxy_peer_links')).toEqual(['resproxy_peer_links 1']);
+  expect(await lines(metrics, 'resproxy_peer_bytes_total')).toEqual([
+    'resproxy_peer_bytes_total{direction="in"} 3',
+    'resproxy_peer_bytes_total{direction="out"} 4',
+  ]);
+  expect(await lines(metrics, 'resproxy_peer_blocked_seconds_total')).toEqual([
+    'resproxy_peer_blocked_seconds_total{level="connection"} 0.25',
+  ]);
+  expect(await lines(metrics, 'resproxy_peer_rtt_seconds_sum')).toEqual(['resproxy_peer_rtt_seconds_sum 0.002']);
+  expect(await lines(metrics, 'resproxy_bytes_total')).toEqual([
+    'resproxy_bytes_total{direction="in"} 0',
+    'resproxy_bytes_total{direction="out"} 0',
   ]);
 });
 

@@ -22,6 +22,8 @@ const agentStates: readonly AgentStatus[] = ['available', 'busy', 'draining'];
 const jobBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const rttBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const redisBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10];
+/** Between machines of one cluster. */
+const peerRttBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 const lagBuckets = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export class Metrics {
@@ -29,6 +31,7 @@ export class Metrics {
   readonly jobs: JobMetrics;
   readonly attempts: AttemptMetrics;
   readonly channel: ChannelMetrics;
+  readonly peers: PeerMetrics;
   readonly loop: LoopMetrics;
   /** There is one without Redis too, which nobody tells anything. */
   readonly redis: RedisMetrics;
@@ -37,6 +40,7 @@ export class Metrics {
     this.jobs = new JobMetrics(this.#registry);
     this.attempts = new AttemptMetrics(this.#registry);
     this.channel = new ChannelMetrics(this.#registry, resetNames);
+    this.peers = new PeerMetrics(this.#registry);
     this.loop = new LoopMetrics(this.#registry);
     this.redis = new RedisMetrics(this.#registry, redisUp);
     countFleet(this.#registry, agents);
@@ -156,6 +160,54 @@ export class ChannelMetrics {
   reset(code: number, by: 'us' | 'peer'): void {
     this.#resets(this.#resetNames.get(code) ?? 'other', by).inc();
   }
+
+  blocked(level: 'stream' | 'connection' | 'socket', ms: number): void {
+    this.#blockedSeconds.set(level, (this.#blockedSeconds.get(level) ?? 0) + ms / 1000);
+  }
+}
+
+/** What the links between pods tell; a mux's observer too. A reset of a relayed stream is counted where its agent is. */
+export class PeerMetrics {
+  readonly #rtt: Histogram;
+  readonly #blockedSeconds = new Map<string, number>();
+  #links = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  constructor(registry: Registry) {
+    readAtScrape(registry, 'resproxy_peer_links', 'Other pods that this one can relay jobs to.', () => this.#links);
+    this.#rtt = new Histogram({
+      name: 'resproxy_peer_rtt_seconds',
+      help: 'Round trips of heartbeats to other pods.',
+      buckets: peerRttBuckets,
+      registers: [registry],
+    });
+    summed(registry, 'resproxy_peer_bytes_total', 'Bytes of frames to (out) and from (in) pods.', 'direction', () => [
+      ['in', this.#bytesIn],
+      ['out', this.#bytesOut],
+    ]);
+    const blocked = 'Time that relaying waited for credit of a stream, of the link, or for the socket.';
+    summed(registry, 'resproxy_peer_blocked_seconds_total', blocked, 'level', () => this.#blockedSeconds);
+  }
+
+  linkUp(): void {
+    this.#links++;
+  }
+
+  linkDown(): void {
+    this.#links--;
+  }
+
+  bytes(direction: 'in' | 'out', bytes: number): void {
+    if (direction === 'in') this.#bytesIn += bytes;
+    else this.#bytesOut += bytes;
+  }
+
+  rtt(ms: number): void {
+    this.#rtt.observe(ms / 1000);
+  }
+
+  reset(): void {}
 
   blocked(level: 'stream' | 'connection' | 'socket', ms: number): void {
     this.#blockedSeconds.set(level, (this.#blockedSeconds.get(level) ?? 0) + ms / 1000);

@@ -75,7 +75,7 @@ export class AgentConnection implements WatchedConnection, LinkHost {
     this.#policy = arrival.policy;
     this.#observedAddress = arrival.observedAddress;
     this.#mux = new Mux({
-      role: 'pod',
+      role: 'opener',
       transport: arrival.transport,
       clock,
       random,
@@ -172,7 +172,7 @@ export class AgentConnection implements WatchedConnection, LinkHost {
     this.#isolation ??= new IsolationKeys(this.#deps.randomBytes(isolationSecretBytes));
     const open = toOpenRequest(request, exitName, this.#isolation.of(request.tenant));
     try {
-      const stream = this.#mux.open(open, request.request.body);
+      const stream = this.#mux.open(open, request.request.body, request.rest?.totalBytes);
       this.#openExchanges++;
       return stream;
     } catch (cause) {
@@ -257,6 +257,10 @@ export class AgentConnection implements WatchedConnection, LinkHost {
         return this.close(closeCode.drained, 'the agent leaves');
       case 'welcome':
         throw new ProtocolError(closeCode.protocolError, 'only a pod welcomes');
+      case 'peerHello':
+      case 'agentOrder':
+      case 'agentOrderDone':
+        throw new ProtocolError(closeCode.protocolError, `${body.case} is for pods`);
     }
   }
 

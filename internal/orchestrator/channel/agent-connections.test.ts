@@ -11,6 +11,7 @@ import { limits } from '../../wire/limits.ts';
 import { transportPair } from '../../wire/transport-pair.ts';
 import { type KeyPolicy, policySchema } from '../keys/policy.ts';
 import type { FleetConnection, Registry } from '../registry/registry.ts';
+import { anyTarget } from '../route/candidate.ts';
 import { AgentConnections } from './agent-connections.ts';
 import { channelLimits } from './channel-limits.ts';
 import { directOffer, FakeAgent, helloOf } from './fake-agent.ts';
@@ -99,6 +100,8 @@ function requestOf(overrides: Partial<ExchangeRequest> = {}): ExchangeRequest {
     jobId: 'job-1',
     attempt: 2,
     tenant: 'acme',
+    target: anyTarget,
+    tried: [],
     request: { ...request, maxResponseBytes: 0 },
     idempotent: false,
     deadlineMs: 999.5,
@@ -190,6 +193,9 @@ describe('greeting', () => {
   test.each<[string, (agent: FakeAgent) => Promise<void>]>([
     ['HELLO twice', (agent) => agent.say(0, { case: 'hello', value: helloOf({ connectSeq: 2n }) })],
     ['WELCOME', (agent) => agent.say(0, { case: 'welcome', value: {} })],
+    ['PEER_HELLO', (agent) => agent.say(0, { case: 'peerHello', value: {} })],
+    ['AGENT_ORDER', (agent) => agent.say(0, { case: 'agentOrder', value: {} })],
+    ['AGENT_ORDER_DONE', (agent) => agent.say(0, { case: 'agentOrderDone', value: {} })],
     ['DRAIN_ACK without DRAIN', (agent) => agent.say(0, { case: 'drainAck', value: {} })],
     ['EXITS without exits', (agent) => agent.say(0, { case: 'exits', value: {} })],
     ['OPEN', (agent) => agent.say(7, { case: 'open', value: {} })],

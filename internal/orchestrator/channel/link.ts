@@ -1,5 +1,6 @@
 // What dispatch asks of the way to an exit: local when its agent's connection is on this pod, a peer's otherwise.
 // The answer is the return value; cancelling goes forward.
+import type { Target } from '../route/candidate.ts';
 
 export interface Header {
   readonly name: string;
@@ -12,6 +13,7 @@ export interface OutboundRequest {
   /** As the caller wrote it; parsed and bounded already. */
   readonly url: string;
   readonly headers: readonly Header[];
+  /** The whole of it; its beginning when the request is still arriving. */
   readonly body: Uint8Array;
   /** 0 hands a 3xx back. */
   readonly maxRedirects: number;
@@ -20,9 +22,20 @@ export interface OutboundRequest {
   readonly maxResponseBytes: number;
 }
 
+/** The rest of a request's body, while it arrives from another pod. */
+export interface ArrivingBody {
+  /** How long the whole body is, its beginning included. */
+  readonly totalBytes: number;
+  /** The next bytes, undefined at the end; rejects when the rest will not come. */
+  read(): Promise<Uint8Array | undefined>;
+}
+
 /** One attempt on one exit. */
 export interface ExchangeRequest {
   readonly exitId: string;
+  /** What the caller asked of the exit, and the exits that the job was sent to before: another pod may have to choose. */
+  readonly target: Target;
+  readonly tried: readonly string[];
   readonly jobId: string;
   /** Counted from 1. */
   readonly attempt: number;
@@ -32,6 +45,7 @@ export interface ExchangeRequest {
   /** What is left of the job's time. */
   readonly deadlineMs: number;
   readonly traceparent: string;
+  readonly rest?: ArrivingBody;
 }
 
 export interface ExchangeTimings {
@@ -50,6 +64,8 @@ export interface ExchangeHead {
   readonly body: Uint8Array;
   /** Nothing follows. */
   readonly end: boolean;
+  /** The exit that answered, when its pod put it in place of the one that was asked; empty otherwise. */
+  readonly exitId: string;
 }
 
 export type CancelReason = 'cancelled' | 'deadline';

@@ -4,6 +4,7 @@ import { type OpenOk, OpenOkSchema, ResetCode } from '../../../gen/resproxy/v1/c
 import { type OpenedStream, StreamError } from '../../wire/stream-api.ts';
 import type { AgentStatus, ExitState } from '../registry/agents.ts';
 import { LiveExit } from '../registry/live-exit.ts';
+import { anyTarget } from '../route/candidate.ts';
 import type { Exchange, ExchangeRequest } from './link.ts';
 import { type LinkHost, LocalLink } from './local-link.ts';
 
@@ -68,7 +69,7 @@ function requestOf(maxResponseBytes = 0): ExchangeRequest {
   const body = new Uint8Array();
   const request = { method: 'GET', url: 'http://a/', headers: [], body, maxRedirects: 0, decompress: false };
   const job = { jobId: 'j', attempt: 1, tenant: 't', idempotent: true, deadlineMs: 1000, traceparent: '' };
-  return { exitId: 'k/a/e', ...job, request: { ...request, maxResponseBytes } };
+  return { exitId: 'k/a/e', target: anyTarget, tried: [], ...job, request: { ...request, maxResponseBytes } };
 }
 
 let host: FakeHost;
@@ -148,6 +149,7 @@ describe('exchange', () => {
       timings: { dnsUs: 0, connectUs: 0, tlsUs: 0, firstByteUs: 0 },
       body: Buffer.from('gone'),
       end: true,
+      exitId: '',
     });
   });
 

@@ -4,7 +4,7 @@ import type { OpenedStream } from '../../wire/stream-api.ts';
 import { AttemptFailure } from '../failure/failures.ts';
 import type { LiveExit } from '../registry/live-exit.ts';
 import type { Exchange, ExchangeRequest, Link } from './link.ts';
-import { LocalExchange } from './local-exchange.ts';
+import { StreamExchange, sendRest } from './stream-exchange.ts';
 
 /** What a link needs of the connection that carries it. */
 export interface LinkHost {
@@ -20,6 +20,7 @@ export interface LinkHost {
 }
 
 export class LocalLink implements Link {
+  readonly speaker = 'agent';
   readonly #host: LinkHost;
   #exit: LiveExit;
   #withdrawn = false;
@@ -54,7 +55,9 @@ export class LocalLink implements Link {
     this.#admit();
     const stream = this.#host.openStream(request, this.#exit.name);
     this.#exit.inFlight++;
-    return new LocalExchange(stream, this, request.request.maxResponseBytes);
+    const exchange = new StreamExchange(stream, this, request.request.maxResponseBytes);
+    if (request.rest) void sendRest(request.rest, stream);
+    return exchange;
   }
 
   /** Called once by each exchange. */

@@ -4,7 +4,7 @@ import { OpenErrSchema, ResetCode } from '../../../gen/resproxy/v1/channel_pb.ts
 import { Execution, FailureCode, RefusalReason } from '../../../gen/resproxy/v1/failure_pb.ts';
 import { type StreamEnd, StreamError } from '../../wire/stream-api.ts';
 import type { Code, Execution as Known } from '../failure/table.ts';
-import { attemptFailure } from './stream-failure.ts';
+import { attemptFailure, type Speaker } from './stream-failure.ts';
 
 const end = { code: 1006, reason: '', local: false };
 
@@ -23,8 +23,8 @@ function reset(code: number, failure = 0, local = false): StreamEnd {
   return { kind: 'reset', code: code as ResetCode, failure: failure as FailureCode, local };
 }
 
-function read(streamEnd: StreamEnd, answered = false): [Code, Known] {
-  const { code, execution } = attemptFailure(new StreamError(streamEnd), answered);
+function read(streamEnd: StreamEnd, answered = false, speaker: Speaker = 'agent'): [Code, Known] {
+  const { code, execution } = attemptFailure(new StreamError(streamEnd), answered, speaker);
   return [code, execution];
 }
 
@@ -90,15 +90,40 @@ describe('failure of an attempt', () => {
     expect(read(streamEnd, true)).toEqual([code, execution]);
   });
 
+  test.each<[string, StreamEnd, Code, Known]>([
+    ['a code that no agent may say', refused(FailureCode.AGENT_LOST, Execution.POSSIBLE), 'AGENT_LOST', 'POSSIBLE'],
+    ['a pinned exit that is gone', refused(FailureCode.EXIT_NOT_FOUND, 1), 'EXIT_NOT_FOUND', 'NOT_STARTED'],
+    ['a code of a later version', refused(9999, Execution.NOT_STARTED), 'INTERNAL', 'NOT_STARTED'],
+    ['no room for another stream', reset(ResetCode.REFUSED), 'EXIT_BUSY', 'NOT_STARTED'],
+    // The pod resets so only for a frame that came after OPEN, when its agent may have the job.
+    ['a frame that it does not know', reset(ResetCode.UNSUPPORTED), 'INTERNAL', 'POSSIBLE'],
+    ['a pod that stops', reset(ResetCode.SHUTDOWN), 'AGENT_LOST', 'POSSIBLE'],
+    ['a link lost before OPEN left', { kind: 'lost', end, sent: false }, 'AGENT_DISCONNECTED', 'NOT_STARTED'],
+    ['a link lost after OPEN left', { kind: 'lost', end, sent: true }, 'AGENT_LOST', 'POSSIBLE'],
+  ])('of another pod, which is believed: %s', (_what, streamEnd, code, execution) => {
+    expect(read(streamEnd, false, 'pod')).toEqual([code, execution]);
+  });
+
+  test('of another pod after the head is what that pod saw of its agent', () => {
+    expect(read(reset(ResetCode.FAILED, FailureCode.AGENT_LOST), true, 'pod')).toEqual(['AGENT_LOST', 'POSSIBLE']);
+  });
+
+  test('names the exit that failed only when a pod says so', () => {
+    const error = create(OpenErrSchema, { code: FailureCode.EXIT_BUSY, exitId: 'k/a/e' });
+    const by = (speaker: Speaker) => attemptFailure(new StreamError({ kind: 'refused', error }), false, speaker).exitId;
+    expect([by('pod'), by('agent')]).toEqual(['k/a/e', undefined]);
+  });
+
   test('names the rule of the operator that refused, when this version knows it', () => {
     const byRule = (rule: number) =>
-      attemptFailure(new StreamError(refused(FailureCode.EXIT_REFUSED, Execution.NOT_STARTED, rule)), false).refusal;
+      attemptFailure(new StreamError(refused(FailureCode.EXIT_REFUSED, Execution.NOT_STARTED, rule)), false, 'agent')
+        .refusal;
     expect(byRule(RefusalReason.SCHEDULE)).toBe('SCHEDULE');
     expect(byRule(99)).toBeUndefined();
   });
 
   test('is INTERNAL for an error that is none of the stream', () => {
     const cause = new Error('a bug');
-    expect(attemptFailure(cause, false)).toMatchObject({ code: 'INTERNAL', execution: 'POSSIBLE', cause });
+    expect(attemptFailure(cause, false, 'agent')).toMatchObject({ code: 'INTERNAL', execution: 'POSSIBLE', cause });
   });
 });

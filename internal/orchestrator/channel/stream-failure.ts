@@ -1,10 +1,14 @@
-// Turns the end of a stream into the failure of an attempt: the one place that reads what agents say went wrong. An
-// agent may be newer than this pod, or lie; what it says is believed only as far as an agent can know it.
+// Turns the end of a stream into the failure of an attempt: the one place that reads what the other end says went
+// wrong. An agent may be newer than this pod, or lie: it is believed only as far as an agent can know. Another pod was
+// authenticated and has judged its agent already: its word counts as this pod's own.
 import { type OpenErr, ResetCode } from '../../../gen/resproxy/v1/channel_pb.ts';
 import { RefusalReason, Execution as WireExecution } from '../../../gen/resproxy/v1/failure_pb.ts';
 import { type StreamEnd, StreamError } from '../../wire/stream-api.ts';
 import { AttemptFailure, type Refusal } from '../failure/failures.ts';
 import { type Code, codeName, type Execution, failureTable } from '../failure/table.ts';
+
+/** Who is at the other end of a stream. */
+export type Speaker = 'agent' | 'pod';
 
 /** What an agent can know of; anything else it may not decide for the pod. */
 const agentCodes: ReadonlySet<Code> = new Set<Code>([
@@ -49,50 +53,53 @@ const refusals: ReadonlyMap<RefusalReason, Refusal> = new Map([
 ]);
 
 /** `answered`: the head of the origin's answer had come. */
-export function attemptFailure(error: unknown, answered: boolean): AttemptFailure {
+export function attemptFailure(error: unknown, answered: boolean, speaker: Speaker): AttemptFailure {
   if (!(error instanceof StreamError)) return new AttemptFailure('INTERNAL', 'POSSIBLE', { cause: error });
   const { end } = error;
   switch (end.kind) {
     case 'refused':
-      return refused(end.error);
+      return refused(end.error, speaker, error);
     case 'lost':
       return end.sent
         ? new AttemptFailure('AGENT_LOST', 'POSSIBLE', { cause: error })
         : new AttemptFailure('AGENT_DISCONNECTED', 'NOT_STARTED', { cause: error });
     case 'reset':
-      return wasReset(end, answered, error);
+      return wasReset(end, answered, speaker, error);
   }
 }
 
-function refused({ code, execution, refusal }: OpenErr): AttemptFailure {
-  return new AttemptFailure(agentCode(code), executions.get(execution) ?? 'POSSIBLE', {
+function refused({ code, execution, refusal, exitId }: OpenErr, speaker: Speaker, cause: StreamError): AttemptFailure {
+  return new AttemptFailure(believed(code, speaker), executions.get(execution) ?? 'POSSIBLE', {
     refusal: refusals.get(refusal),
+    exitId: speaker === 'pod' && exitId !== '' ? exitId : undefined,
+    cause,
   });
 }
 
 type ResetEnd = Extract<StreamEnd, { kind: 'reset' }>;
 
-function wasReset({ code, failure, local }: ResetEnd, answered: boolean, cause: StreamError): AttemptFailure {
+function wasReset(end: ResetEnd, answered: boolean, speaker: Speaker, cause: StreamError): AttemptFailure {
+  const { code, failure, local } = end;
   const execution = answered ? 'DONE' : 'POSSIBLE';
   if (code === ResetCode.FAILED) {
-    const name = agentCode(failure);
+    const name = believed(failure, speaker);
     const fixed = failureTable[name].execution;
     return new AttemptFailure(name, fixed === 'as-known' || fixed === 'NOT_STARTED' ? execution : fixed, { cause });
   }
   if (code === ResetCode.DEADLINE) return new AttemptFailure('DEADLINE_EXCEEDED', execution, { cause });
   if (code === ResetCode.CANCELLED && local) return new AttemptFailure('CANCELLED', execution, { cause });
   if (answered) return new AttemptFailure('RESPONSE_INCOMPLETE', 'POSSIBLE', { cause });
-  return resetBeforeAnswer(code, local, cause);
+  return resetBeforeAnswer(code, local, speaker, cause);
 }
 
 /** Whatever this version does not know of may have been sent. */
-function resetBeforeAnswer(code: ResetCode, local: boolean, cause: StreamError): AttemptFailure {
+function resetBeforeAnswer(code: ResetCode, local: boolean, speaker: Speaker, cause: StreamError): AttemptFailure {
   switch (code) {
     case ResetCode.REFUSED:
       return new AttemptFailure('EXIT_BUSY', 'NOT_STARTED', { cause });
     case ResetCode.UNSUPPORTED:
-      // The agent's word is about the OPEN; this end's is about what the agent said after it.
-      return new AttemptFailure('INTERNAL', local ? 'POSSIBLE' : 'NOT_STARTED', { cause });
+      // The agent's word is about the OPEN; a pod's about what came after it, as this end's is about the other's.
+      return new AttemptFailure('INTERNAL', local || speaker === 'pod' ? 'POSSIBLE' : 'NOT_STARTED', { cause });
     case ResetCode.SHUTDOWN:
       return new AttemptFailure('AGENT_LOST', 'POSSIBLE', { cause });
     default:
@@ -100,7 +107,7 @@ function resetBeforeAnswer(code: ResetCode, local: boolean, cause: StreamError):
   }
 }
 
-function agentCode(number: number): Code {
+function believed(number: number, speaker: Speaker): Code {
   const name = codeName(number);
-  return name && agentCodes.has(name) ? name : 'INTERNAL';
+  return name && (speaker === 'pod' || agentCodes.has(name)) ? name : 'INTERNAL';
 }

@@ -31,13 +31,15 @@ describe('a job whose exit answers', () => {
     const { dispatcher, links } = dispatching([answers('')]);
     const sent = job({ ...post, traceparent: '00-1-2-01', deadlineAt: 1_234.5 }, { method: 'POST' });
     await dispatcher.run(sent, never);
-    const { id, tenant, request, traceparent } = sent;
+    const { id, tenant, target, request, traceparent } = sent;
     expect(links.sent).toEqual([
       {
         exitId: expect.any(String),
         jobId: id,
         attempt: 1,
         tenant,
+        target,
+        tried: [],
         request,
         idempotent: false,
         deadlineMs: 1_235,

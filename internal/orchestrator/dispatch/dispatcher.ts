@@ -117,9 +117,7 @@ async function* untilAnswered(run: JobRun): AsyncGenerator<JobEvent, ExchangeHea
       yield { type: 'dispatched', attempt, exit: run.exit };
       return await head;
     } catch (error) {
-      const { exit } = run;
-      const code = run.failed(error);
-      yield { type: 'retrying', attempt, exit, code };
+      yield { type: 'retrying', attempt, ...run.failed(error) };
       await run.pause();
     }
   }

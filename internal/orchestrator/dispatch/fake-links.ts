@@ -39,6 +39,7 @@ export function answers(body: string, ...pieces: Piece<string>[]): Fate {
     timings: { dnsUs: 1, connectUs: 2, tlsUs: 3, firstByteUs: 4 },
     body: Buffer.from(body),
     end: pieces.length === 0,
+    exitId: '',
   };
   const bytes = pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece));
   return { kind: 'answer', head, pieces: bytes };

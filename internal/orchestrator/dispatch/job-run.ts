@@ -1,7 +1,7 @@
 // One job on its way: its attempts on distinct exits within one deadline. Whoever drives it calls send, head and read
 // in turn, asks after a failure whether to go on, and ends it in any case.
 import { narrowJitterMs } from '../../kit/backoff.ts';
-import type { CancelReason, Exchange, ExchangeHead } from '../channel/link.ts';
+import type { CancelReason, Exchange, ExchangeHead, ExchangeRequest } from '../channel/link.ts';
 import { AttemptFailure, type AttemptRecord, JobFailure } from '../failure/failures.ts';
 import type { Code, Execution } from '../failure/table.ts';
 import { choose } from '../route/choose.ts';
@@ -18,15 +18,27 @@ export interface Success {
   readonly bodyBytes: number;
 }
 
+/** The exit of an attempt. */
+interface AttemptExit extends ExitUsed {
+  recordAttempt(good: boolean): void;
+}
+
 interface Attempt {
   readonly startedAt: number;
-  exit: ScheduledExit | undefined;
+  exit: AttemptExit | undefined;
   exchange: Exchange | undefined;
   /** As far as is known by now. */
   execution: Execution;
   bodyBytes: number;
 }
 
+/** Why another attempt follows, and on which exit the last one failed. */
+export interface Retry {
+  readonly exit: ExitUsed;
+  readonly code: Code;
+}
+
+const noneTried: readonly string[] = [];
 const noExit: ExitUsed = { exitId: '', agentId: '', country: '', region: '', city: '', asn: 0 };
 
 export class JobRun {
@@ -35,7 +47,7 @@ export class JobRun {
   readonly #shared: Shared;
   readonly #patience: Patience;
   readonly #attempts: AttemptRecord[] = [];
-  readonly #tried: ScheduledExit[] = [];
+  readonly #tried: AttemptExit[] = [];
   #attempt: Attempt | undefined;
   #interruption: AttemptFailure | undefined;
   /** The last failure of an attempt that reached an exit: it tells more than that there was no further exit. */
@@ -72,8 +84,7 @@ export class JobRun {
 
   /** Where the attempt under way was sent; all empty before an exit is chosen. */
   get exit(): ExitUsed {
-    const exit = this.#attempt?.exit;
-    return exit ? exitUsed(exit) : noExit;
+    return exitUsed(this.#attempt?.exit);
   }
 
   /** Begins an attempt: chooses an exit and sends the job to it. */
@@ -90,17 +101,19 @@ export class JobRun {
     this.#attempt = attempt;
     const exit = this.#choose();
     attempt.exit = exit;
+    const request = this.#request(exit.exitId, startedAt);
     this.#tried.push(exit);
     const link = this.#shared.links.linkTo(exit.exitId);
     if (!link) throw new AttemptFailure('AGENT_DISCONNECTED', 'NOT_STARTED');
     attempt.execution = 'POSSIBLE';
-    attempt.exchange = link.open(this.#request(exit.exitId, startedAt));
+    attempt.exchange = link.open(request);
   }
 
   async head(): Promise<ExchangeHead> {
     const head = await this.#patience.wait(this.#underWay().exchange.head);
     const attempt = this.#underWay();
     attempt.execution = 'DONE';
+    if (head.exitId) this.#moved(attempt, head.exitId);
     this.#count(attempt, head.body);
     return head;
   }
@@ -130,12 +143,13 @@ export class JobRun {
     };
   }
 
-  /** Ends a failed attempt: says why it failed when another may follow, and throws the JobFailure when none may. */
-  failed(error: unknown): Code {
-    const onExit = this.#attempt?.exit !== undefined;
+  /** Ends a failed attempt: says what failed when another may follow, and throws the JobFailure when none may. */
+  failed(error: unknown): Retry {
+    const attempt = this.#attempt;
     const failure = this.#failure(error);
-    if (!this.#mayFollow(failure, onExit)) throw this.#conclusion(failure);
-    return failure.code;
+    const exit = attempt?.exit;
+    if (!this.#mayFollow(failure, exit !== undefined)) throw this.#conclusion(failure);
+    return { exit: exitUsed(exit), code: failure.code };
   }
 
   /** Waits before the next attempt. */
@@ -156,10 +170,19 @@ export class JobRun {
     throw new AttemptFailure(choice.code, 'NOT_STARTED', { detail: choice.detail });
   }
 
-  #request(exitId: string, now: number) {
-    const { id, tenant, request, idempotent, deadlineAt, traceparent } = this.#job;
+  #request(exitId: string, now: number): ExchangeRequest {
+    const { id: jobId, tenant, target, request, idempotent, deadlineAt, traceparent } = this.#job;
+    const { attempt } = this;
+    const tried = this.#tried.length === 0 ? noneTried : this.#tried.map((exit) => exit.exitId);
     const deadlineMs = Math.ceil(deadlineAt - now);
-    return { exitId, jobId: id, attempt: this.attempt, tenant, request, idempotent, deadlineMs, traceparent };
+    return { exitId, jobId, attempt, tenant, target, tried, request, idempotent, deadlineMs, traceparent };
+  }
+
+  /** The pod of the exit put another of its own in its place: that one gets the credit or the blame. */
+  #moved(attempt: Attempt, exitId: string): void {
+    const exit = this.#shared.fleet.byId(exitId) ?? strangeExit(exitId);
+    attempt.exit = exit;
+    this.#tried.push(exit);
   }
 
   #count(attempt: Attempt, bytes: Uint8Array): void {
@@ -193,6 +216,7 @@ export class JobRun {
   #close(attempt: Attempt, failure: AttemptFailure, reason: CancelReason = 'cancelled'): void {
     if (attempt.exit) {
       this.#exitFailure = failure;
+      if (failure.exitId) this.#moved(attempt, failure.exitId);
       if (blamesExit(failure.code)) attempt.exit.recordAttempt(false);
     }
     this.#record(attempt, failure.code, executionOf(failure));
@@ -222,6 +246,14 @@ export class JobRun {
   }
 }
 
-function exitUsed({ exitId, agentId, country, region, city, asn }: ScheduledExit): ExitUsed {
+function exitUsed(exit: AttemptExit | undefined): ExitUsed {
+  if (!exit) return noExit;
+  const { exitId, agentId, country, region, city, asn } = exit;
   return { exitId, agentId, country, region, city, asn };
+}
+
+/** An exit of another pod that this one does not know yet: it can be named, and nothing else. */
+function strangeExit(exitId: string): AttemptExit {
+  const agentId = exitId.slice(0, exitId.lastIndexOf('/'));
+  return { ...noExit, exitId, agentId, recordAttempt: () => {} };
 }

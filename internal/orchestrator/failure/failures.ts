@@ -11,6 +11,8 @@ export interface AttemptFailureDetails {
   readonly detail?: string | undefined;
   /** The origin asks to come back no sooner. */
   readonly retryAfterMs?: number | undefined;
+  /** The exit that failed, when its pod put it in place of the one that was asked. */
+  readonly exitId?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -21,6 +23,7 @@ export class AttemptFailure extends Error {
   readonly refusal: Refusal | undefined;
   readonly detail: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly exitId: string | undefined;
 
   constructor(code: Code, execution: Execution, details: AttemptFailureDetails = {}) {
     super(code, { cause: details.cause });
@@ -29,6 +32,7 @@ export class AttemptFailure extends Error {
     this.refusal = details.refusal;
     this.detail = details.detail;
     this.retryAfterMs = details.retryAfterMs;
+    this.exitId = details.exitId;
   }
 }
 

@@ -16,6 +16,8 @@ export const anyTarget: Target = { country: '', region: '', city: '', asn: 0, ex
 export interface Candidate {
   readonly exitId: string;
   readonly agentId: string;
+  /** Whether its agent is connected to this pod. */
+  readonly local: boolean;
   readonly country: string;
   readonly region: string;
   readonly city: string;

@@ -7,6 +7,7 @@ function exit(exitId: string, given: Partial<Candidate> = {}): Candidate {
   return {
     exitId,
     agentId: exitId.split('/')[0] ?? '',
+    local: true,
     country: '',
     region: '',
     city: '',
@@ -94,9 +95,18 @@ describe('of two exits that fit, it takes', () => {
     expect(chosen([exit('a', { recentSuccess: 0.5 }), exit('b', { inFlight: 5 })])).toBe('a');
   });
 
-  test('one of an agent that the job was not sent to, however loaded', () => {
+  test('one of an agent that the job was not sent to, however loaded and far', () => {
     const tried = { exitId: 'a/1', agentId: 'a' };
-    expect(chosen([exit('a/1'), exit('a/2'), exit('b/1', { inFlight: 9, recentSuccess: 0 })], {}, [tried])).toBe('b/1');
+    const far = exit('b/1', { inFlight: 9, recentSuccess: 0, local: false });
+    expect(chosen([exit('a/1'), exit('a/2'), far], {}, [tried])).toBe('b/1');
+  });
+
+  test('the one of this pod when both are as busy, and one of another pod that is clearly less so', () => {
+    const far = exit('far', { local: false });
+    expect(chosen([far, exit('near')])).toBe('near');
+    expect(chosen([exit('far', { local: false, inFlight: 4 }), exit('near', { inFlight: 4 })])).toBe('near');
+    expect(chosen([far, exit('near', { inFlight: 2 })])).toBe('far');
+    expect(chosen([far, exit('near', { recentSuccess: 0.3 })])).toBe('far');
   });
 });
 

@@ -9,6 +9,13 @@ const maxPicks = 32;
 const maxScanned = 4_096;
 /** An exit whose attempts all failed counts as ten times as loaded as it is: others come first, but it is not given up. */
 const minSuccess = 0.1;
+/**
+ * What the hop to another pod costs, as load: it decides between exits that are about as busy, and an exit of this pod
+ * wins at most a tenth of its capacity by it. More would fill this pod's exits while those of others stand idle.
+ */
+const hopCost = 0.1;
+/** More than any exit with room can cost: an exit of an agent that was not tried always wins. */
+const triedCost = 1 / minSuccess + hopCost;
 
 /** An exit that this job was sent to already. */
 export type Tried = Pick<Candidate, 'exitId' | 'agentId'>;
@@ -107,11 +114,11 @@ class Search<E extends Candidate> implements Findings {
     if (!this.#best || this.#cost(candidate) < this.#cost(this.#best)) this.#best = candidate;
   }
 
-  /** At most 10 for an exit that has room, so an agent that was not tried always wins. */
   #cost(candidate: E): number {
     const load = (candidate.inFlight + 1) / candidate.capacity;
     const agentTried = this.#exclude.some((tried) => tried.agentId === candidate.agentId);
-    return load / Math.max(candidate.recentSuccess, minSuccess) + (agentTried ? 10 : 0);
+    const hop = candidate.local ? 0 : hopCost;
+    return load / Math.max(candidate.recentSuccess, minSuccess) + hop + (agentTried ? triedCost : 0);
   }
 
   #matches(candidate: E): boolean {

@@ -13,25 +13,35 @@ const executionNames: ReadonlyMap<number, string> = new Map(
   Object.entries(Execution).map(([name, number]) => [number, name]),
 );
 
-export function toJobOutput(message: RunJobResponse, requestId: string): object {
+export function toJobJson(message: RunJobResponse, requestId: string): string {
   const { jobId, response, exit, attempts, timings } = message;
   const { statusCode = 0, headers = [], body = new Uint8Array(), finalUrl = '' } = response ?? {};
-  return {
+  const result = {
+    statusCode,
+    headers: byName(headers),
+    headerList: headers.map(({ name, value }) => [name, value]),
+    isBase64Encoded: true,
+    finalUrl,
+  };
+  const job = {
     message: 'Job completed successfully.',
     jobId,
     requestId,
-    result: {
-      statusCode,
-      headers: byName(headers),
-      headerList: headers.map(({ name, value }) => [name, value]),
-      body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
-      isBase64Encoded: true,
-      finalUrl,
-    },
     exit: exit && toExit(exit),
     attempts: attempts.map(toAttempt),
     timings: timings && toTimings(timings),
   };
+  return withMember(job, 'result', withMember(result, 'body', quotedBase64(body)));
+}
+
+/** The JSON of an object that has a member, with one more whose value is JSON already. */
+function withMember(object: object, name: string, json: string): string {
+  return `${JSON.stringify(object).slice(0, -1)},"${name}":${json}}`;
+}
+
+/** Base64 has nothing to escape. To have a body searched for that took as long as all the rest of its JSON. */
+function quotedBase64(bytes: Uint8Array): string {
+  return `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"`;
 }
 
 /** Lower-case names; a name that repeats has a list of values, and set-cookie always has one. */

@@ -42,7 +42,7 @@ export function problem(failure: JobFailure, { requestId, isJob }: ProblemContex
     attempts: isJob ? failure.attempts : undefined,
   };
   const headers = { ...headersOf(failure, detail), ...refusal?.headers };
-  return { status, type: 'application/problem+json', body, headers };
+  return { status, type: 'application/problem+json', text: JSON.stringify(body), headers };
 }
 
 function jobMessage({ code }: JobFailure, detail: string): string {

@@ -7,7 +7,8 @@ import { endConnection } from '../http/exchange.ts';
 export interface Reply {
   readonly status: number;
   readonly type: string;
-  readonly body: unknown;
+  /** Not as bytes: a string leaves in one write with its head. */
+  readonly text: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -18,28 +19,32 @@ export interface SendOptions {
   readonly writeTimeoutMs: number;
 }
 
-export function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Reply {
-  return { status, type: 'application/json', body, headers };
+export function json(status: number, body: object): Reply {
+  return jsonText(status, JSON.stringify(body));
+}
+
+export function jsonText(status: number, text: string): Reply {
+  return { status, type: 'application/json', text };
 }
 
 export function send(request: IncomingMessage, response: ServerResponse, reply: Reply, options: SendOptions): void {
   if (response.destroyed) return;
-  const bytes = Buffer.from(JSON.stringify(reply.body));
+  const { status, type, text, headers } = reply;
   const unread = isUnread(request);
   if (unread) endConnection(request, response);
-  response.writeHead(reply.status, {
-    'content-type': reply.type,
-    'content-length': bytes.length,
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     'x-request-id': options.requestId,
-    ...reply.headers,
+    ...headers,
   });
   response.setTimeout(options.writeTimeoutMs, () => response.destroy());
   if (!unread) {
-    response.end(bytes);
+    response.end(text);
     return;
   }
-  if (request.method !== 'HEAD') response.write(bytes);
+  if (request.method !== 'HEAD') response.write(text);
   endAfterRequest(request, response, options.clock);
 }

@@ -9,8 +9,8 @@ import { toAgentList, toListRequest } from './agents-json.ts';
 import { checkBodyHead, readJson } from './body.ts';
 import { HttpFault } from './http-fault.ts';
 import { toJobInput } from './job-input.ts';
-import { toJobOutput } from './job-output.ts';
-import { json, type Reply } from './reply.ts';
+import { toJobJson } from './job-output.ts';
+import { json, jsonText, type Reply } from './reply.ts';
 
 export interface HealthSource {
   report(): { readonly healthy: boolean; readonly checks: Readonly<Record<string, string>> };
@@ -87,7 +87,7 @@ async function answerJob(jobs: JobService, call: RestCall, context: CallContext)
       field: 'sync',
       detail: 'sync: this version runs a job only while its caller waits; ask for POST /jobs?sync=true',
     });
-  return json(200, toJobOutput(await jobs.runJob(input.request, context), context.requestId));
+  return jsonText(200, toJobJson(await jobs.runJob(input.request, context), context.requestId));
 }
 
 function isSync(query: URLSearchParams): boolean {

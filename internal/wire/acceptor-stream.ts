@@ -1,10 +1,11 @@
-// The agent's end of a stream: it was opened with a request and answers once, with a head or with a refusal.
-import { type Open, type OpenErr, ResetCode } from '../../gen/resproxy/v1/channel_pb.ts';
+// The end of a stream that was asked, an agent's or a relaying pod's: it was opened with a request and answers once,
+// with a head or with a refusal.
+import { type Open, ResetCode } from '../../gen/resproxy/v1/channel_pb.ts';
 import { encodeOpenOkFrame } from './hot-frames.ts';
 import { BodyStream, type StreamHost } from './stream.ts';
-import type { AcceptedStream, AcceptHead, StreamEnd } from './stream-api.ts';
+import type { AcceptedStream, AcceptHead, RefusedOpen, StreamEnd } from './stream-api.ts';
 
-export class AgentStream extends BodyStream implements AcceptedStream {
+export class AcceptorStream extends BodyStream implements AcceptedStream {
   protected override readonly peerEndIsAll = false;
   readonly open: Open;
   #abortListener: ((end: StreamEnd) => void) | undefined;
@@ -22,7 +23,7 @@ export class AgentStream extends BodyStream implements AcceptedStream {
     if (head.end) this.finish('done');
   }
 
-  refuse(error: Pick<OpenErr, 'code' | 'refusal' | 'execution'>): void {
+  refuse(error: RefusedOpen): void {
     if (this.isOver) return;
     this.host.sendControl(this.id, { case: 'openErr', value: error });
     this.finish('done');

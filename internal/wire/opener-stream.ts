@@ -1,4 +1,4 @@
-// The pod's end of a stream: it opens with a request and waits for the head of the answer.
+// The end of a stream that asks, a pod's: it opens with a request and waits for the head of the answer.
 import type { OpenErr, OpenOk } from '../../gen/resproxy/v1/channel_pb.ts';
 import { ProtocolError } from './codec.ts';
 import { closeCode } from './names.ts';
@@ -9,7 +9,7 @@ import type { ConnectionEnd } from './transport.ts';
 
 const ignore = (): void => {};
 
-export class PodStream extends BodyStream implements OpenedStream, HandOver {
+export class OpenerStream extends BodyStream implements OpenedStream, HandOver {
   protected override readonly peerEndIsAll = true;
   readonly #head = Promise.withResolvers<OpenOk>();
   #answered = false;
@@ -19,7 +19,7 @@ export class PodStream extends BodyStream implements OpenedStream, HandOver {
     return this.#head.promise;
   }
 
-  /** The transport took the OPEN: from here on the agent may have acted on it. */
+  /** The transport took the OPEN: from here on the other end may have acted on it. */
   handedOver(): void {
     this.#sent = true;
   }

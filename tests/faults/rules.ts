@@ -1,0 +1,99 @@
+// What must hold whatever fails, rule by rule: the invariants that every run has to keep, and what some faults promise
+// beyond them. Each rule is a sentence and finds those who break it.
+import type { Call, History } from './history.ts';
+
+export interface Rule {
+  readonly id: string;
+  readonly sentence: string;
+  /** A line for each case in which it does not hold. */
+  readonly broken: (history: History) => readonly string[];
+}
+
+/** How long after its pod died a caller may wait for the transport error. */
+const toldWithinMs = 2_000;
+const agentsBackWithinMs = 5_000;
+
+/** Invariants of calls that somebody waits for. */
+export const invariants: readonly Rule[] = [
+  {
+    id: 'I1',
+    sentence: 'every call ends',
+    broken: calls(({ ends }) => ends.length > 0),
+  },
+  {
+    id: 'I2',
+    sentence: 'a job that is not idempotent hits the origin at most once',
+    broken: calls(({ asked, hits }) => asked.idempotent || hits <= 1),
+  },
+  {
+    id: 'I3',
+    sentence: 'a success means a hit, and the bytes that were meant',
+    broken: calls(({ asked, ends: [end], hits }) =>
+      end?.outcome.result === 'succeeded' ? hits >= 1 && end.outcome.sha256 === asked.sha256 : true,
+    ),
+  },
+  {
+    id: 'I4',
+    sentence: 'a call ends once',
+    broken: calls(({ ends }) => ends.length <= 1),
+  },
+  {
+    id: 'I5',
+    sentence: 'what is said of the execution is true: NOT_STARTED means no hit, DONE means one',
+    broken: calls(({ ends: [end], hits }) => {
+      if (end?.outcome.result !== 'failed') return true;
+      const { execution } = end.outcome;
+      return execution === 'NOT_STARTED' ? hits === 0 : execution !== 'DONE' || hits >= 1;
+    }),
+  },
+];
+
+/** While pods are killed, and each caller asks one pod and no other. */
+export const ofKilledPods: readonly Rule[] = [
+  {
+    id: 'K1',
+    sentence: 'a caller whose pod lives is told what became of its job',
+    broken: calls((call, history) => outcomeOf(call) !== 'broken' || history.absenceDuring(call) !== undefined),
+  },
+  {
+    id: 'K2',
+    sentence: `a caller whose pod died knows within ${toldWithinMs} ms`,
+    broken: calls((call, history) => {
+      const absence = history.absenceDuring(call);
+      if (outcomeOf(call) !== 'broken' || !absence) return true;
+      return (call.ends[0]?.atMs ?? 0) - Math.max(absence.fromMs, call.asked.atMs) <= toldWithinMs;
+    }),
+  },
+  {
+    id: 'K3',
+    sentence: `the agents of a killed pod are back within ${agentsBackWithinMs} ms`,
+    broken: (history) =>
+      history
+        .recoveriesMs()
+        .filter((ms) => ms > agentsBackWithinMs)
+        .map((ms) => `${Math.round(ms)} ms`),
+  },
+];
+
+/** While nothing that a job needs goes away without a word. */
+export const ofCalmWaters: readonly Rule[] = [
+  {
+    id: 'C1',
+    sentence: 'no job fails',
+    broken: calls((call) => outcomeOf(call) === 'succeeded'),
+  },
+];
+
+function calls(holds: (call: Call, history: History) => boolean): Rule['broken'] {
+  return (history) => history.calls.filter((call) => !holds(call, history)).map(tell);
+}
+
+function outcomeOf({ ends: [end] }: Call): string | undefined {
+  return end?.outcome.result;
+}
+
+function tell({ asked, ends, hits }: Call): string {
+  const { job, door, via, atMs } = asked;
+  const ended = ends.map((end) => `${JSON.stringify(end.outcome)} after ${Math.round(end.atMs - atMs)} ms`);
+  return `${job} by ${door} via ${via} at ${Math.round(atMs)}: ${hits} hits, ${ended.join(' and ') || 'never ended'}`;
+}

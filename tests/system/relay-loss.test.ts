@@ -1,0 +1,170 @@
+// What happens to a job when the agent of another pod, or the line to that pod, goes away in the middle of it: its caller
+// is told the truth in time, and what may run again runs elsewhere.
+import { expect } from '@jest/globals';
+import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
+import { limits } from '../../internal/wire/limits.ts';
+import { FaultProxy } from '../harness/fault-proxy.ts';
+import type { CallFailure } from '../harness/grpc-caller.ts';
+import { type Placed, startRelayLab } from '../harness/relay-lab.ts';
+import { say } from '../harness/run.ts';
+import { shared, story } from '../harness/story.ts';
+import { until } from '../harness/waiting.ts';
+
+const { runJob } = JobService.method;
+const toldWithinMs = 2_000;
+/** Timers come up to this late on a busy machine. */
+const slackMs = 3_000;
+const lineBoundMs = limits.busyDeadMs + slackMs;
+
+const lab = shared((use) => startRelayLab(use));
+
+interface Phase {
+  readonly when: string;
+  readonly path: string;
+  readonly body?: Buffer;
+  /** The reason that a caller is told, by method; NOT_STARTED reasons are the same for both. */
+  readonly get: string;
+  readonly post: string;
+}
+
+/** More than every window on the way holds, so that it is still going up while the origin does not read. */
+const longBody = Buffer.alloc(15 * 1024 * 1024, 'x');
+const phases: readonly Phase[] = [
+  { when: 'while the body goes up', path: '/hold/up', body: longBody, get: 'AGENT_LOST', post: 'OUTCOME_UNKNOWN' },
+  { when: 'at the origin, before the head', path: '/hold/head', get: 'AGENT_LOST', post: 'OUTCOME_UNKNOWN' },
+  { when: 'in the middle of the answer', path: '/hang-body', get: 'AGENT_LOST', post: 'OUTCOME_UNKNOWN' },
+];
+
+for (const [i, { when, path, body, get, post }] of phases.entries()) {
+  story(`an agent of another pod that dies ${when}: GET is ${get}, POST is ${post}, within 2 s`, async () => {
+    const { fleet, origin, place, remove } = lab();
+    const agent = await place(`phase-${i}`, 'pod-b');
+    const run = (method: string) => {
+      const headers = [{ name: 'x-marker', value: `phase-${i}` }];
+      const request = { url: origin.url(path), method, headers, ...(body ? { body } : {}) };
+      const job = { request, target: { exitId: agent.exitId }, retry: { maxAttempts: 1 } };
+      return fleet.pod('pod-a').grpc.failure(runJob, job);
+    };
+    const running = [run('GET'), run('POST')];
+    await origin.waitForHits(`phase-${i}`, 2);
+    const { failures, ms } = await kill(agent, running);
+    expect(failures.map(({ info }) => info?.reason)).toEqual([get, post]);
+    expect(failures.map(({ info }) => info?.metadata.execution)).toEqual(['POSSIBLE', 'POSSIBLE']);
+    expect(ms).toBeLessThan(toldWithinMs);
+    expect(origin.hitsOf(`phase-${i}`)).toHaveLength(2);
+    say(`agent killed ${when}: told after ${Math.round(ms)} ms`);
+    await remove(agent);
+  });
+}
+
+for (const when of ['before its first job', 'after the answer to a job']) {
+  story(`an agent of another pod that dies ${when}: the next job is told that it never started`, async () => {
+    const { fleet, origin, place, remove } = lab();
+    const agent = await place('idle', 'pod-b');
+    const grpc = fleet.pod('pod-a').grpc;
+    const headers = [{ name: 'x-marker', value: when }];
+    const job = { request: { url: origin.url('/echo'), headers }, target: { exitId: agent.exitId } };
+    if (when.startsWith('after')) expect((await grpc.call(runJob, job)).response?.statusCode).toBe(200);
+    const hits = origin.hitsOf(when).length;
+    await agent.program.kill();
+    const begin = performance.now();
+    const { info } = await grpc.failure(runJob, job);
+    expect(info?.metadata.execution).toBe('NOT_STARTED');
+    expect(performance.now() - begin).toBeLessThan(toldWithinMs);
+    expect(origin.hitsOf(when)).toHaveLength(hits);
+    await remove(agent);
+  });
+}
+
+story('a GET whose agent dies on another pod runs again on a third, and its caller sees only the answer', async () => {
+  const { fleet, origin, place, remove } = lab();
+  const labels = { AGENT_LABELS: 'test=again' };
+  const agents = [await place('again-b', 'pod-b', { env: labels }), await place('again-c', 'pod-c', { env: labels })];
+  const headers = [{ name: 'x-marker', value: 'again' }];
+  const request = { url: origin.url('/hold/again'), headers };
+  const answer = fleet.pod('pod-a').grpc.call(runJob, { request, target: { labels: { test: 'again' } } });
+  await origin.waitForHits('again');
+  const busy = await until('the agent with the job is known', async () => {
+    const lists = await Promise.all(fleet.pods.map((pod) => pod.agents()));
+    const found = lists.flat().find(({ exits }) => exits.some(({ inFlight }) => inFlight > 0));
+    return agents.find(({ agentId }) => agentId === found?.agentId);
+  });
+  await busy.program.kill();
+  await origin.waitForHits('again', 2);
+  origin.holds.release('again');
+  const { attempts, response } = await answer;
+  expect(response?.statusCode).toBe(200);
+  expect(attempts.map(({ exitId }) => exitId)).toEqual([busy.exitId, agents.find((agent) => agent !== busy)?.exitId]);
+  for (const agent of agents) await remove(agent);
+});
+
+story(
+  'a line between pods that loses everything is noticed in 10 s: POST is unknown, GET runs elsewhere, all heals',
+  async (use) => {
+    const { fleet, origin, place } = await startRelayLab(use, { faultyPeers: ['pod-b'] });
+    const far = await place('far', 'pod-b');
+    const grpc = fleet.pod('pod-a').grpc;
+    const job = (method: string, name: string) => {
+      const headers = [{ name: 'x-marker', value: name }];
+      return { request: { url: origin.url(`/hold/${name}`), method, headers } };
+    };
+    const post = grpc.failure(runJob, { ...job('POST', 'post'), target: { exitId: far.exitId } });
+    const get = grpc.call(runJob, job('GET', 'get'));
+    await Promise.all([origin.waitForHits('post'), origin.waitForHits('get')]);
+    await place('near', 'pod-a');
+
+    const begin = performance.now();
+    fleet.line('pod-b').blackhole('both');
+    expect((await post).info?.reason).toBe('OUTCOME_UNKNOWN');
+    const noticedMs = performance.now() - begin;
+    expect(noticedMs).toBeLessThan(lineBoundMs);
+    origin.holds.releaseAll();
+    expect((await get).attempts.map(({ exitId }) => exitId)).toEqual([far.exitId, 'home-1/near/direct']);
+    expect(origin.hitsOf('post')).toHaveLength(1);
+    const near = await grpc.call(runJob, { request: { url: origin.url('/echo') } });
+    expect(near.exit?.agentId).toBe('home-1/near');
+
+    fleet.line('pod-b').heal();
+    await until(
+      'jobs cross again',
+      async () => {
+        const crossing = grpc.call(runJob, { ...job('GET', 'healed'), target: { exitId: far.exitId } });
+        return crossing.catch(() => undefined);
+      },
+      30_000,
+    );
+    say(`half-open line between pods: noticed after ${Math.round(noticedMs)} ms`);
+  },
+  120_000,
+);
+
+story(
+  'an agent of another pod whose line loses everything is noticed in 10 s, and its GET runs elsewhere',
+  async (use) => {
+    const { fleet, origin, place, remove } = lab();
+    const line = use(await FaultProxy.start(fleet.pod('pod-b').ports.agent));
+    const env = { AGENT_LABELS: 'test=line' };
+    const far = await place('line-b', 'pod-b', { env, port: line.port });
+    const headers = [{ name: 'x-marker', value: 'line' }];
+    const request = { url: origin.url('/hold/line'), headers };
+    const get = fleet.pod('pod-a').grpc.call(runJob, { request, target: { labels: { test: 'line' } } });
+    await origin.waitForHits('line');
+    const other = await place('line-c', 'pod-c', { env });
+    const begin = performance.now();
+    line.blackhole('both');
+    await origin.waitForHits('line', 2, lineBoundMs);
+    const noticedMs = performance.now() - begin;
+    origin.holds.release('line');
+    expect((await get).attempts.map(({ exitId }) => exitId)).toEqual([far.exitId, other.exitId]);
+    line.heal();
+    for (const agent of [far, other]) await remove(agent);
+    say(`half-open agent of another pod: its job ran elsewhere after ${Math.round(noticedMs)} ms`);
+  },
+);
+
+async function kill({ program }: Placed, running: readonly Promise<CallFailure>[]) {
+  const begin = performance.now();
+  program.signal('SIGKILL');
+  const failures = await Promise.all(running);
+  return { failures, ms: performance.now() - begin };
+}
