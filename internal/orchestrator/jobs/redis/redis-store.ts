@@ -250,8 +250,8 @@ class RedisJobStore implements JobStore {
   }
 
   async redeliver({ tenant, jobId }: JobRef): Promise<CallbackState | undefined> {
-    const text = await this.#of(tenant).run(scripts.redeliver, { tenant, jobId });
-    return text === null ? undefined : JSON.parse(String(text));
+    const text = (await this.#of(tenant).run(scripts.redeliver, { tenant, jobId })) as string | null;
+    return text === null ? undefined : JSON.parse(text);
   }
 
   follow(listener: (change: JobChange) => void): () => void {
