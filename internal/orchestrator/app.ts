@@ -22,10 +22,14 @@ import { Admission } from './intake/admission.ts';
 import { AgentService } from './intake/agent-service.ts';
 import { type Authenticator, BearerAuthenticator, OpenAuthenticator } from './intake/auth/authenticator.ts';
 import { CallersFile } from './intake/auth/callers-file.ts';
+import { DurableJobService } from './intake/durable/durable-job-service.ts';
+import { JobChanges } from './intake/durable/job-changes.ts';
+import { Submitter } from './intake/durable/submitter.ts';
 import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
+import { memoryJobStore } from './jobs/memory-store.ts';
 import { FileKeys } from './keys/file-keys.ts';
 import { Keyring } from './keys/keyring.ts';
 import { FleetView } from './registry/fleet-view.ts';
@@ -68,6 +72,7 @@ export interface OrchestratorConfig {
 /** Calls of all callers at once. Each holds at most its windows, and the buffer budget holds them all. */
 const maxCallsInFlight = 20_000;
 const maxAttempts = 3;
+const resultTtlMs = 24 * 60 * 60_000;
 
 export class OrchestratorApp implements App {
   readonly #config: OrchestratorConfig;
@@ -83,6 +88,7 @@ export class OrchestratorApp implements App {
   readonly #dispatcher: Dispatcher;
   readonly #connections: AgentConnections;
   readonly #agents: AgentService;
+  readonly #durable = durableJobs(this.#clock);
   readonly #agentDoor: AgentListener;
   readonly #grpcDoor: GrpcDoor;
   readonly #httpDoor: HttpDoor;
@@ -149,15 +155,15 @@ export class OrchestratorApp implements App {
     });
     const observer = this.#metrics.jobs;
     const jobs = new JobService({ runner: this.#dispatcher, clock, newJobId: randomUUID, observer, maxAttempts });
-    const agents = new AgentService(registry, this.#connections);
-    this.#agents = agents;
+    this.#agents = new AgentService(registry, this.#connections);
+    const services = { jobs, durable: this.#durable.service, agents: this.#agents };
 
     // Callers: who may ask, and the doors.
     this.#callers =
       config.callersFile === undefined ? undefined : new CallersFile({ path: config.callersFile, clock, log });
     this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight });
     const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
-    const shared = { tls, gate, jobs, agents, health, clock, wheel, newRequestId: randomUUID, log };
+    const shared = { ...services, tls, gate, health, clock, wheel, newRequestId: randomUUID, log };
     this.#grpcDoor = new GrpcDoor({ ...door('grpc'), ...shared });
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
@@ -170,6 +176,7 @@ export class OrchestratorApp implements App {
     for (const files of this.#certificates) await files.start();
     await this.#keyring.start();
     await this.#callers?.start();
+    this.#durable.changes.start();
     this.#lag.start();
     this.#listening('admin', await this.#admin.listen());
     this.#listening('agent', await this.#agentDoor.start());
@@ -192,6 +199,7 @@ export class OrchestratorApp implements App {
     this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#httpDoor.leave();
     this.#agents.endWatches();
+    this.#durable.service.endWatches();
     await sleep(this.#clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
@@ -205,6 +213,7 @@ export class OrchestratorApp implements App {
     this.#keyring.stop();
     this.#callers?.stop();
     for (const files of this.#certificates) files.stop();
+    this.#durable.changes.stop();
     this.#lag.stop();
     this.#log.info('stopped');
   }
@@ -228,6 +237,18 @@ export class OrchestratorApp implements App {
   #listening(door: Door | 'admin', { address, port }: AddressInfo): void {
     this.#log.info({ door, address, port }, 'listening');
   }
+}
+
+function durableJobs(clock: Clock) {
+  const means = {
+    store: memoryJobStore({ now: () => clock.wallMs() }),
+    clock,
+    random: Math.random,
+    newJobId: randomUUID,
+  };
+  const changes = new JobChanges(means);
+  const submitter = new Submitter({ ...means, maxAttempts, resultTtlMs, callbackFault: () => undefined });
+  return { changes, service: new DurableJobService({ ...means, changes, submitter }) };
 }
 
 function authenticator(callers: CallersFile | undefined): Authenticator {
