@@ -3,7 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import { StreamJobRequestSchema, type StreamJobResponse, StreamJobResponseSchema } from '../../gen/resproxy/v1/job_pb.ts';
+import {
+  StreamJobRequestSchema,
+  type StreamJobResponse,
+  StreamJobResponseSchema,
+} from '../../gen/resproxy/v1/job_pb.ts';
 
 const { RESPROXY_GRPC = '127.0.0.1:9090', RESPROXY_TOKEN, ORIGIN = 'http://127.0.0.1:8081/echo' } = process.env;
 const token = RESPROXY_TOKEN ?? readFileSync('.resproxy/dev-token', 'utf8').trim();
