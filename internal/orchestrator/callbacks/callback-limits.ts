@@ -26,10 +26,17 @@ export const callbackLimits = {
   timeoutMs: 15 * secondMs,
   /** A pod that dies in a delivery has it taken over. */
   leaseMs: minuteMs,
-  maxRunning: 64,
+  maxRunning: 256,
   maxPerReceiver: 8,
   maxClaimed: 16,
   pollMs: 2 * secondMs,
+  /** From the end of a job to a look at what is due: many ends share one. */
+  hintMs: 50,
+  /** While the store does not answer. */
+  maxPauseMs: 10 * secondMs,
+  /** What waits for a busy receiver comes back spread over so much for each that waits, and over no more than the most. */
+  busyMs: 100,
+  maxBusyMs: 30 * secondMs,
   /** Of an answer: it is read to its end and dropped. */
   maxAnswerBytes: 64 * 1024,
   maxSecrets: 4,

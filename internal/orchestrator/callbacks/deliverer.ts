@@ -24,13 +24,20 @@ export interface DelivererOptions extends DeliveryMeans {
   readonly log: Logger;
 }
 
+/** What a receiver has to do now. */
+interface Receiver {
+  running: number;
+  postponed: number;
+}
+
 const goneForGood = 410;
 
 export class Deliverer {
   readonly #options: DelivererOptions;
-  readonly #perReceiver = new Map<string, number>();
+  readonly #receivers = new Map<string, Receiver>();
   #running = 0;
   #looking = false;
+  #hinted = false;
   #failures = 0;
   #cancelLook: CancelTimer = () => {};
   #unfollow: () => void = () => {};
@@ -42,7 +49,7 @@ export class Deliverer {
 
   start(): void {
     this.#unfollow = this.#options.store.follow(({ state }) => {
-      if (hasEnded(state)) this.#lookAfter(0);
+      if (hasEnded(state)) this.#hint();
     });
     this.#lookAfter(callbackLimits.pollMs);
   }
@@ -56,18 +63,25 @@ export class Deliverer {
     return this.#emptied.promise;
   }
 
+  #hint(): void {
+    if (this.#hinted) return;
+    this.#hinted = true;
+    if (!this.#looking) this.#lookAfter(callbackLimits.hintMs);
+  }
+
   #lookAfter(ms: number): void {
-    if (this.#emptied || this.#looking) return;
+    if (this.#emptied) return;
     this.#cancelLook();
     this.#cancelLook = this.#options.clock.after(ms, () => void this.#look());
   }
 
   async #look(): Promise<void> {
     this.#looking = true;
+    this.#hinted = false;
     const pauseMs = await this.#claim();
     this.#looking = false;
     this.#settleStop();
-    this.#lookAfter(pauseMs);
+    this.#lookAfter(this.#hinted ? Math.min(pauseMs, callbackLimits.hintMs) : pauseMs);
   }
 
   async #claim(): Promise<number> {
@@ -80,7 +94,7 @@ export class Deliverer {
       for (const delivery of due) void this.#run(delivery);
       return due.length === limit ? 0 : callbackLimits.pollMs;
     } catch {
-      return fullJitterMs(this.#failures++, callbackLimits.pollMs, callbackLimits.leaseMs, random);
+      return fullJitterMs(this.#failures++, callbackLimits.pollMs, callbackLimits.maxPauseMs, random);
     }
   }
 
@@ -95,7 +109,7 @@ export class Deliverer {
       // Its lease ends by itself, and the delivery is due again.
       log.warn({ jobId: delivery.jobId, fault: String(error) }, 'what came of a callback could not be recorded');
     } finally {
-      this.#running--;
+      if (this.#running-- === callbackLimits.maxRunning) this.#hint();
       this.#settleStop();
     }
   }
@@ -108,21 +122,29 @@ export class Deliverer {
     if (signing.length === 0) return this.#again(delivery, 'the tenant has no secret');
     const fault = this.#options.rules.fault(url);
     if (fault !== undefined) return { kind: 'gave-up', note: 'refused by rules' };
-    const busy = this.#perReceiver.get(url.host) ?? 0;
-    if (busy >= callbackLimits.maxPerReceiver) return { kind: 'again', note: '', delayMs: callbackLimits.pollMs };
-    this.#perReceiver.set(url.host, busy + 1);
+    const receiver = this.#receivers.get(url.host) ?? { running: 0, postponed: 0 };
+    if (receiver.running >= callbackLimits.maxPerReceiver) return this.#postponed(receiver);
+    this.#receivers.set(url.host, receiver);
+    receiver.running++;
     try {
       const parcel = { url, id: webhookId(delivery.jobId), body: callbackBody(delivery.job), secrets: signing };
       return this.#outcome(delivery, await deliver(parcel, this.#options));
     } finally {
-      this.#leave(url.host);
+      this.#leave(receiver, url.host);
     }
   }
 
-  #leave(host: string): void {
-    const left = (this.#perReceiver.get(host) ?? 1) - 1;
-    if (left > 0) this.#perReceiver.set(host, left);
-    else this.#perReceiver.delete(host);
+  /** It burns none of the schedule: whoever waits longest has not been tried. */
+  #postponed(receiver: Receiver): DeliveryOutcome {
+    receiver.postponed++;
+    const spreadMs = Math.min(callbackLimits.maxBusyMs, receiver.postponed * callbackLimits.busyMs);
+    return { kind: 'postponed', delayMs: Math.ceil(spreadMs * this.#options.random()) };
+  }
+
+  #leave(receiver: Receiver, host: string): void {
+    receiver.running--;
+    if (receiver.postponed > 0) this.#hint();
+    if (receiver.running === 0) this.#receivers.delete(host);
   }
 
   #outcome(delivery: Delivery, receipt: Receipt): DeliveryOutcome {

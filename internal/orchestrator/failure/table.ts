@@ -90,7 +90,7 @@ export const failureTable: Readonly<Record<Code, FailureRow>> = {
   RESPONSE_TOO_LARGE:        row(grpc.RESOURCE_EXHAUSTED, 502, 'ORIGIN', 'DONE', 'no', 'http_response_body_size', 'The answer is larger than the caller allowed.'),
   DECOMPRESSION_LIMIT:       row(grpc.RESOURCE_EXHAUSTED, 502, 'ORIGIN', 'DONE', 'no', 'http_response_content_coding', 'The answer does not decompress within its limits.'),
   REDIRECT_LIMIT:            row(grpc.FAILED_PRECONDITION, 502, 'ORIGIN', 'DONE', 'no', 'loop_detected', 'The origin redirects more often than the caller allowed.'),
-  RETRY_ON_STATUS:           row(grpc.UNAVAILABLE, 502, 'ORIGIN', 'DONE', 'idempotent', 'http_protocol_error', 'The origin answered with a status that the caller wants to be tried again.'),
+  RETRY_ON_STATUS:           row(grpc.FAILED_PRECONDITION, 502, 'ORIGIN', 'DONE', 'idempotent', 'http_protocol_error', 'The origin answered with a status that the caller wants to be tried again.'),
 };
 
 /** The enum value of a code, for the wire. */

@@ -35,6 +35,8 @@ export const jobLimits = {
   maxQueueMs: 60 * dayMs,
   maxKeepMs: 30 * dayMs,
   keyTtlMs: dayMs,
+  /** Bytes that go by themselves outlive their job by this: an attempt takes time, and so does a sweep. */
+  bytesGraceMs: dayMs,
 
   /** What one command may touch, so that none holds a store up. */
   maxClaimed: 64,

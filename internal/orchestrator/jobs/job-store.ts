@@ -125,7 +125,9 @@ export interface Delivery extends JobRef {
 
 export type DeliveryOutcome =
   | { readonly kind: 'delivered' | 'gave-up'; readonly note: string }
-  | { readonly kind: 'again'; readonly note: string; readonly delayMs: number };
+  | { readonly kind: 'again'; readonly note: string; readonly delayMs: number }
+  /** It was not tried, and counts for nothing. */
+  | { readonly kind: 'postponed'; readonly delayMs: number };
 
 export interface JobChange extends JobRef {
   readonly state: JobState;

@@ -1,7 +1,7 @@
 // The body of an answer on its way into the store: cut into chunks of one size, however it arrives, and never more than
 // one of them in memory.
 import { AttemptFailure } from '../failure/failures.ts';
-import { StoreFault } from '../jobs/job-store.ts';
+import { type Held, type JobStore, type Lease, StoreFault } from '../jobs/job-store.ts';
 import type { HeldJob } from './held-job.ts';
 import { queueLimits } from './queue-limits.ts';
 
@@ -45,12 +45,17 @@ export class AnswerBody {
 
   async #put(chunk: Uint8Array): Promise<void> {
     const index = this.#chunks++;
-    try {
-      await this.#held.record((store, lease) => store.putChunk(lease, index, chunk));
-    } catch (error) {
-      if (error instanceof StoreFault && error.code === 'STORE_FULL')
-        throw new AttemptFailure('STORE_FULL', 'DONE', { cause: error });
-      throw error;
-    }
+    const put = await this.#held.record<'full'>((store, lease) => putUnlessFull(store, lease, index, chunk));
+    if (put === 'full') throw new AttemptFailure('STORE_FULL', 'DONE');
+  }
+}
+
+/** Everything else is said again until there is room; a body would only take more of it. */
+async function putUnlessFull(store: JobStore, lease: Lease, index: number, chunk: Uint8Array): Promise<Held | 'full'> {
+  try {
+    return await store.putChunk(lease, index, chunk);
+  } catch (error) {
+    if (error instanceof StoreFault && error.code === 'STORE_FULL') return 'full';
+    throw error;
   }
 }

@@ -19,7 +19,10 @@ export interface AttemptOutcome {
 }
 
 /** Nothing was sent, and another moment or another exit may do. */
-const notTaken: ReadonlySet<Code> = new Set<Code>(['EXIT_BUSY', 'AGENT_DISCONNECTED']);
+const notTaken: ReadonlySet<Code> = new Set<Code>(['EXIT_BUSY', 'AGENT_DISCONNECTED', 'DRAINING']);
+
+/** Ended from here. Each attempt has a time of its own, and the next one may be faster; DRAINING is this pod going away. */
+const cutOff: ReadonlySet<Code> = new Set<Code>(['DEADLINE_EXCEEDED', 'CANCELLED', 'DRAINING']);
 
 export function outcomeOf(error: unknown, reached: Execution, idempotent: boolean): AttemptOutcome {
   const failure = toAttemptFailure(error, reached);
@@ -37,8 +40,7 @@ export function outcomeOf(error: unknown, reached: Execution, idempotent: boolea
 function nextStep(failure: AttemptFailure, execution: Execution, idempotent: boolean): AttemptOutcome['next'] {
   if (execution === 'NOT_STARTED' && notTaken.has(failure.code)) return 'release';
   if (mayRepeat(failure, idempotent)) return 'retry';
-  // Each attempt has a time of its own: the next one may be faster. CANCELLED is this pod going away.
-  const cutOff = failure.code === 'DEADLINE_EXCEEDED' || failure.code === 'CANCELLED';
-  if (cutOff && (idempotent || execution === 'NOT_STARTED')) return 'retry';
-  return execution === 'POSSIBLE' && !idempotent ? 'unknown' : 'fail';
+  const mayBeSentAgain = idempotent || execution === 'NOT_STARTED';
+  if (cutOff.has(failure.code) && mayBeSentAgain) return 'retry';
+  return mayBeSentAgain || failureTable[failure.code].execution === 'DONE' ? 'fail' : 'unknown';
 }

@@ -3,7 +3,7 @@
 import { narrowJitterMs } from '../../kit/backoff.ts';
 import type { Clock, Random } from '../../kit/clock.ts';
 import type { Exchange, ExchangeHead, LinkDirectory } from '../channel/link.ts';
-import { Patience } from '../dispatch/patience.ts';
+import { type Interruption, Patience } from '../dispatch/patience.ts';
 import type { ScheduledExit } from '../dispatch/shared.ts';
 import { AttemptFailure } from '../failure/failures.ts';
 import type { Execution } from '../failure/table.ts';
@@ -60,7 +60,7 @@ export class DurableAttempt {
       this.#means.clock,
       progress.startedAt + this.#spec.timeoutMs,
       this.#held.over,
-      (interruption) => new AttemptFailure(interruption, progress.execution),
+      (interruption) => this.#interrupted(interruption, progress),
     );
     try {
       patience.begin();
@@ -102,8 +102,8 @@ export class DurableAttempt {
         retryAfterMs: waitMs,
       });
     }
-    // The answer is on its way: what follows of it matters more than that the store knows of its beginning.
-    void this.#held.record((store, lease) => store.running(lease)).catch(() => {});
+    // What follows of the answer matters more than that the store knows of its beginning.
+    if (!head.end) void this.#held.record((store, lease) => store.running(lease)).catch(() => {});
     const body = new AnswerBody(this.#held);
     await body.add(head.body);
     for (let end = head.end; !end; ) {
@@ -118,8 +118,10 @@ export class DurableAttempt {
     const { exitId } = progress.exit;
     const link = this.#means.links.linkTo(exitId);
     if (!link) throw new AttemptFailure('AGENT_DISCONNECTED', 'NOT_STARTED');
+    if (patience.interruption) throw patience.interruption;
     const { lease, job } = this.#held.claimed;
     const { request, target, idempotent, timeoutMs, traceparent } = this.#spec;
+    progress.execution = 'POSSIBLE';
     progress.exchange = link.open({
       exitId,
       target,
@@ -132,11 +134,16 @@ export class DurableAttempt {
       deadlineMs: Math.ceil(timeoutMs),
       traceparent,
     });
-    progress.execution = 'POSSIBLE';
     const head = await patience.wait(progress.exchange.head);
     progress.execution = 'DONE';
     if (head.exitId) progress.exit = this.#means.fleet.byId(head.exitId) ?? progress.exit;
     return head;
+  }
+
+  /** A job that was cancelled, or is another's, is nobody's to tell of here; else the pod goes away. */
+  #interrupted(interruption: Interruption, { execution }: Progress): AttemptFailure {
+    const drained = interruption === 'CANCELLED' && !this.#held.lost.aborted;
+    return new AttemptFailure(drained ? 'DRAINING' : interruption, execution);
   }
 
   #exchange({ exchange }: Progress): Exchange {

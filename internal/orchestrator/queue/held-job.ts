@@ -77,5 +77,5 @@ export class HeldJob {
 }
 
 function isPassing(error: unknown): boolean {
-  return error instanceof StoreFault && (error.code === 'STORE_UNAVAILABLE' || error.code === 'OVERLOADED');
+  return error instanceof StoreFault && error.code !== 'REQUEST_TOO_LARGE';
 }

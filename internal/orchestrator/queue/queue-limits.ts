@@ -11,6 +11,10 @@ export const queueLimits = {
   leaseMs: 30_000,
   /** Three chances before a lease ends. */
   renewMs: 10_000,
+  /** After a renewal that failed: before others may take the lease for over. */
+  renewAgainMs: 1_000,
+  /** What a pod that goes away has to hand back what it could not finish. */
+  handBackMs: 5_000,
   /** Without a hint for so long, the store is asked anyway; +-20 %. */
   pollMs: 1_000,
   sweepMs: 5_000,
@@ -18,9 +22,9 @@ export const queueLimits = {
   minStorePauseMs: 50,
   maxStorePauseMs: 2_000,
   /** Between two looks at what is parked, however much changes. */
-  unparkPauseMs: 50,
+  unparkPauseMs: 20,
   /** Jobs of one target that are claimed again with one look. */
-  maxUnparked: 16,
+  maxUnparked: 32,
   /** Before a job that no exit took, or that could not be parked, is claimed again. */
   releaseMs: 250,
   fullParkingMs: 5_000,

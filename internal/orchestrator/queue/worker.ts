@@ -46,12 +46,17 @@ export class Worker {
     return this.#held.size;
   }
 
+  /** As the last claim found it. */
+  get storeAnswers(): boolean {
+    return this.#failures === 0;
+  }
+
   start(): void {
     this.#unfollow = this.#options.store.follow(({ jobId, state }) => {
       if (state === 'QUEUED') this.#wake();
       else if (state === 'CANCELLED') this.#held.get(jobId)?.lose();
     });
-    this.#renewLater();
+    this.#renewAfter(queueLimits.renewMs);
     this.#wake();
   }
 
@@ -61,11 +66,19 @@ export class Worker {
     this.#unfollow();
     this.#cancelPoll();
     if (this.#held.size === 0 && !this.#claiming) this.#emptied.resolve();
-    const cancelGrace = this.#options.clock.after(graceMs, () => {
-      for (const held of this.#held.values()) held.abandon();
-    });
+    const { clock } = this.#options;
+    const each = (leave: (held: HeldJob) => void) => () => this.#held.forEach(leave);
+    const cancelGrace = clock.after(
+      graceMs,
+      each((held) => held.abandon()),
+    );
+    const cancelHandBack = clock.after(
+      graceMs + queueLimits.handBackMs,
+      each((held) => held.lose()),
+    );
     await this.#emptied.promise;
     cancelGrace();
+    cancelHandBack();
     this.#cancelRenew();
   }
 
@@ -90,18 +103,19 @@ export class Worker {
 
   /** How long to wait before the next claim, unless a hint comes. */
   async #claimOnce(): Promise<number> {
-    const { store, podId, observer, random } = this.#options;
+    const { store, podId, observer, random, log } = this.#options;
     const limit = Math.min(queueLimits.maxClaimed, this.#room);
     const pollMs = narrowJitterMs(0, queueLimits.pollMs, queueLimits.pollMs, random);
     if (limit <= 0) return pollMs;
     try {
       const jobs = await store.claim({ podId, limit, leaseMs: queueLimits.leaseMs });
+      if (this.#failures > 0) log.info('the job store answers again');
       this.#failures = 0;
       observer.claimed(jobs.length);
       for (const job of jobs) this.#take(job);
       return jobs.length === limit && this.#hasRoom ? 0 : pollMs;
     } catch (error) {
-      this.#options.log.warn({ fault: String(error) }, 'the job store does not answer');
+      if (this.#failures === 0) log.warn({ fault: String(error) }, 'no job can be claimed');
       return fullJitterMs(this.#failures++, queueLimits.minStorePauseMs, queueLimits.maxStorePauseMs, random);
     }
   }
@@ -119,6 +133,8 @@ export class Worker {
 
   #take(claimed: ClaimedJob): void {
     const held = new HeldJob(claimed, this.#options);
+    // One lease of a job is over when another is given.
+    this.#held.get(claimed.lease.jobId)?.lose();
     this.#held.set(claimed.lease.jobId, held);
     this.#bodyBytes += claimed.spec.length;
     void this.#run(held).finally(() => this.#over(held));
@@ -166,8 +182,8 @@ export class Worker {
 
   // Leases.
 
-  #renewLater(): void {
-    this.#cancelRenew = this.#options.clock.after(queueLimits.renewMs, () => void this.#renew());
+  #renewAfter(ms: number): void {
+    this.#cancelRenew = this.#options.clock.after(ms, () => void this.#renew());
   }
 
   async #renew(): Promise<void> {
@@ -175,10 +191,11 @@ export class Worker {
     const held = [...this.#held.values()];
     try {
       if (held.length > 0) this.#renewed(held, await store.renew(held.map(leaseOf), queueLimits.leaseMs));
+      this.#renewAfter(queueLimits.renewMs);
     } catch {
       for (const job of held) if (job.isOverdue) job.lose();
+      this.#renewAfter(queueLimits.renewAgainMs);
     }
-    this.#renewLater();
   }
 
   #renewed(held: readonly HeldJob[], lost: readonly Lease[]): void {

@@ -27,10 +27,15 @@ export class Deliveries {
   record({ tenant, jobId, fence }: JobRef & { readonly fence: number }, outcome: DeliveryOutcome): Held {
     const job = this.#shelf.byId(tenant, jobId);
     if (job?.callback?.state !== 'PENDING' || job.fence !== fence) return 'lost';
-    const { tries } = job.callback;
-    if (outcome.kind === 'again') {
+    const { tries, last } = job.callback;
+    if (outcome.kind === 'again' || outcome.kind === 'postponed') {
       const dueAt = this.#now() + outcome.delayMs;
-      job.callback = { state: 'PENDING', tries, dueAt, last: outcome.note };
+      if (outcome.kind === 'again') job.callback = { state: 'PENDING', tries, dueAt, last: outcome.note };
+      else {
+        job.callback = { state: 'PENDING', tries: tries - 1, dueAt, last };
+        // Said twice, it is taken back once.
+        job.fence += 1;
+      }
       job.alarms.delivery = dueAt;
     } else {
       const state = outcome.kind === 'delivered' ? 'DELIVERED' : 'GAVE_UP';

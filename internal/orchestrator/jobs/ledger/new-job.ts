@@ -34,6 +34,12 @@ export function redrivenJob(job: StoredJob, jobId: string, order: number, now: n
   return { ...blank(job, order, now), jobId, callback, redriveOf: job.jobId };
 }
 
+/** What a store fills in by itself from another job of the tenant. */
+export function blankJob(tenant: string, jobId: string): StoredJob {
+  const nothing = { about: '', labels: {}, priority: 0, idempotent: false, maxAttempts: 1 };
+  return blank({ tenant, jobId, ...nothing, queueMs: 0, resultTtlMs: 0, keepMs: 0 }, 0, 0);
+}
+
 /** A callback is due only once the job has ended. */
 const notYetDue = { state: 'PENDING', tries: 0, dueAt: null, last: '' } as const;
 

@@ -160,6 +160,26 @@ const delivering: readonly Behaviour[] = [
     },
   },
   {
+    name: 'counts a delivery that was postponed for nothing, however often that is said',
+    async check({ store, advance }) {
+      await store.submit(job({ callback: bytes('url') }));
+      await store.cancel(ref());
+      const [first] = await store.claimDeliveries(10, 1_000);
+      assert.ok(first);
+      await store.recordDelivery(first, { kind: 'again', note: 'status 500', delayMs: 0 });
+      const [second] = await store.claimDeliveries(10, 1_000);
+      assert.ok(second);
+      assert.equal(await store.recordDelivery(second, { kind: 'postponed', delayMs: 2_000 }), 'ok');
+      assert.equal(await store.recordDelivery(second, { kind: 'postponed', delayMs: 9_000 }), 'lost');
+      const { callback } = (await store.get(ref())) ?? {};
+      same([callback?.state, callback?.tries, callback?.last], ['PENDING', 1, 'status 500']);
+      advance(1_999);
+      same(await store.claimDeliveries(10, 1_000), []);
+      advance(1);
+      assert.equal((await store.claimDeliveries(10, 1_000))[0]?.job.callback?.tries, 2);
+    },
+  },
+  {
     name: 'begins anew after it gave up, on request',
     async check({ store }) {
       await store.submit(job({ callback: bytes('url') }));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { hasEnded, type JobEvent } from '../job.ts';
-import type { Delivery, JobStore, Lease } from '../job-store.ts';
+import type { Delivery, DeliveryOutcome, JobStore, Lease } from '../job-store.ts';
 import { memoryJobStore } from '../memory-store.ts';
 import { jobIds, type Step, step, tenants } from './steps.ts';
 import { answered, bytes, failed, failure, leaseMs, same, suiteSettings } from './subject.ts';
@@ -75,9 +75,14 @@ class History {
 
   #record({ delivery, kind }: Extract<Step, { do: 'recordDelivery' }>): Play {
     if (this.#deliveries.length === 0) return async () => undefined;
-    const outcome = kind === 'again' ? { kind, note: 'again', delayMs: 5_000 } : { kind, note: 'done' };
+    const outcome = outcomeOf(kind);
     return (store) => store.recordDelivery(recent(this.#deliveries, delivery), outcome);
   }
+}
+
+function outcomeOf(kind: DeliveryOutcome['kind']): DeliveryOutcome {
+  if (kind === 'postponed') return { kind, delayMs: 5_000 };
+  return kind === 'again' ? { kind, note: 'again', delayMs: 5_000 } : { kind, note: 'done' };
 }
 
 /** The nth newest, round and round. */

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import type { Execution } from '../../failure/table.ts';
 import type { EndState, NewJob } from '../job.ts';
+import type { DeliveryOutcome } from '../job-store.ts';
 import { bytes, job } from './subject.ts';
 
 export type Step =
@@ -17,7 +18,7 @@ export type Step =
   | { readonly do: 'cancel' | 'redeliver'; readonly tenant: string; readonly jobId: string }
   | { readonly do: 'redrive'; readonly tenant: string; readonly jobId: string; readonly newJobId: string }
   | { readonly do: 'claimDeliveries'; readonly limit: number }
-  | { readonly do: 'recordDelivery'; readonly delivery: number; readonly kind: 'delivered' | 'gave-up' | 'again' }
+  | { readonly do: 'recordDelivery'; readonly delivery: number; readonly kind: DeliveryOutcome['kind'] }
   | { readonly do: 'advance'; readonly ms: number }
   | { readonly do: 'sweep' | 'look' };
 
@@ -101,7 +102,7 @@ export const step = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('recordDelivery'),
       delivery: nth,
-      kind: fc.constantFrom('delivered', 'gave-up', 'again'),
+      kind: fc.constantFrom('delivered', 'gave-up', 'again', 'postponed'),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('advance'), ms: fc.constantFrom(1, 5_000, 10_000, 40_000) }) },
