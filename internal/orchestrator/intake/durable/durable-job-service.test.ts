@@ -86,7 +86,7 @@ const refused = (): Fate => fails(new AttemptFailure('CONNECT_REFUSED', 'NOT_STA
 
 describe('a job that is handed over', () => {
   test('is answered at once, runs, and is told as it goes', async () => {
-    const { submit, get, watch } = open({ fates: [answers('hello')] });
+    const { submit, get, watch } = open({ fates: [answers('hel', 'lo')] });
     const { job, existed } = await submit({ labels: { batch: '7' }, priority: 9 });
     expect(existed).toBe(false);
     expect(job).toMatchObject({ jobId: 'job-1', state: JobState.QUEUED, method: 'GET', url, caller: 'tester' });
