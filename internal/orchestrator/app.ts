@@ -156,13 +156,13 @@ export class OrchestratorApp implements App {
     const observer = this.#metrics.jobs;
     const jobs = new JobService({ runner: this.#dispatcher, clock, newJobId: randomUUID, observer, maxAttempts });
     this.#agents = new AgentService(registry, this.#connections);
+    const services = { jobs, durable: this.#queue.service, agents: this.#agents };
 
     // Callers: who may ask, and the doors.
-    this.#callers =
-      config.callersFile === undefined ? undefined : new CallersFile({ path: config.callersFile, clock, log });
+    this.#callers = callersIn(config.callersFile, clock, log);
     this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight });
     const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
-    const shared = { tls, gate, jobs, agents: this.#agents, health, clock, wheel, newRequestId: randomUUID, log };
+    const shared = { ...services, tls, gate, health, clock, wheel, newRequestId: randomUUID, log };
     this.#grpcDoor = new GrpcDoor({ ...door('grpc'), ...shared });
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
@@ -199,6 +199,7 @@ export class OrchestratorApp implements App {
     this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#httpDoor.leave();
     this.#agents.endWatches();
+    this.#queue.service.endWatches();
     await sleep(this.#clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
@@ -253,6 +254,10 @@ export class OrchestratorApp implements App {
   #listening(door: Door | 'admin', { address, port }: AddressInfo): void {
     this.#log.info({ door, address, port }, 'listening');
   }
+}
+
+function callersIn(path: string | undefined, clock: Clock, log: Logger): CallersFile | undefined {
+  return path === undefined ? undefined : new CallersFile({ path, clock, log });
 }
 
 function authenticator(callers: CallersFile | undefined): Authenticator {

@@ -1,5 +1,6 @@
 // What a pod has for jobs that outlive their call: the store, the worker that runs what stands in it, the one that wakes
 // what waits for an exit, the sweeper, and the deliverer that tells of ends. Nothing else in the pod waits for it.
+import { randomUUID } from 'node:crypto';
 import { OwnNetwork } from '../guard/own-network.ts';
 import type { Clock, Random } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
@@ -9,7 +10,10 @@ import { type AllowedReceiver, CallbackRules, parseReceiver } from './callbacks/
 import { CallbackSecrets } from './callbacks/callback-secrets.ts';
 import { Deliverer } from './callbacks/deliverer.ts';
 import type { LinkDirectory } from './channel/link.ts';
+import { DurableJobService } from './intake/durable/durable-job-service.ts';
+import { JobChanges } from './intake/durable/job-changes.ts';
 import { webhookId } from './intake/durable/job-record-messages.ts';
+import { Submitter } from './intake/durable/submitter.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { LateStore } from './jobs/late-store.ts';
 import { Parking } from './queue/parking.ts';
@@ -42,33 +46,34 @@ export interface QueueMeans {
 }
 
 export class DurableQueue {
-  /** May be used at once; it answers when it is open. */
-  readonly store: JobStore;
-  /** Which receivers of callbacks a job may name. */
-  readonly rules: CallbackRules;
+  /** What the doors ask; it may be asked at once, and answers when the store is open. */
+  readonly service: DurableJobService;
   readonly #late: LateStore;
+  readonly #changes: JobChanges;
   readonly #secrets: CallbackSecrets;
   readonly #worker: Worker;
   readonly #parking: Parking;
   readonly #sweeper: Sweeper;
   readonly #deliverer: Deliverer;
 
-  constructor({ callbackAllow, callbackSecretsFile }: QueueConfig, means: QueueMeans) {
+  constructor(config: QueueConfig, means: QueueMeans) {
     const { podId, openStore, fleet, links, metrics, health, clock, random, log } = means;
     this.#late = new LateStore({ open: openStore, clock, log });
     const { store } = this.#late;
-    this.store = store;
     const shared = { store, clock, random, log };
     this.#parking = new Parking({ ...shared, fleet });
     const onRoom = () => this.#parking.hint();
     fleet.onAdded(onRoom);
     this.#worker = new Worker({ ...shared, podId, fleet, links, observer: metrics.queue, onRoom });
     this.#sweeper = new Sweeper({ ...shared, onSwept: (swept) => metrics.queue.swept(swept) });
-    this.rules = new CallbackRules(callbackAllow, new OwnNetwork({ clock }));
-    this.#secrets = new CallbackSecrets({ path: callbackSecretsFile, clock, log });
-    const { rules } = this;
+    const rules = new CallbackRules(config.callbackAllow, new OwnNetwork({ clock }));
+    this.#secrets = new CallbackSecrets({ path: config.callbackSecretsFile, clock, log });
     const observer = metrics.callbacks;
     this.#deliverer = new Deliverer({ ...shared, rules, secrets: this.#secrets, webhookId, observer });
+    this.#changes = new JobChanges(shared);
+    const { resultTtlMs, maxAttempts } = config;
+    const taking = { ...shared, newJobId: randomUUID, maxAttempts, resultTtlMs, callbackFault: rules.fault };
+    this.service = new DurableJobService({ ...taking, changes: this.#changes, submitter: new Submitter(taking) });
     metrics.queue.countDepth(() => store.depth());
     health.note('jobStore', () => (this.#worker.storeAnswers ? undefined : 'the job store does not answer'));
   }
@@ -77,6 +82,7 @@ export class DurableQueue {
   async start(): Promise<void> {
     await this.#secrets.start();
     await this.#late.open();
+    this.#changes.start();
     this.#worker.start();
     this.#parking.start();
     this.#sweeper.start();
@@ -92,6 +98,7 @@ export class DurableQueue {
 
   /** Last of all, when nobody asks for a job any more. */
   async close(): Promise<void> {
+    this.#changes.stop();
     this.#secrets.stop();
     await this.#late.close();
   }

@@ -48,8 +48,8 @@ export type SubmitJobRequest = Message<"resproxy.v1.SubmitJobRequest"> & {
   timeout?: Duration | undefined;
 
   /**
-   * 1 to 255 visible ASCII characters. Within 24 h the same key of a tenant with the same request gives the same job,
-   * with another request IDEMPOTENCY_KEY_CONFLICT. RunJob shares the keys.
+   * 1 to 255 visible ASCII characters. Within 24 h the same key of a tenant gives the same job when the rest of the
+   * request is the same, queue_timeout aside, and IDEMPOTENCY_KEY_CONFLICT when it is not. RunJob shares the keys.
    *
    * @generated from field: string idempotency_key = 4;
    */
@@ -89,7 +89,7 @@ export type SubmitJobRequest = Message<"resproxy.v1.SubmitJobRequest"> & {
   labels: { [key: string]: string };
 
   /**
-   * The origin never sees the request twice, not even one that is idempotent.
+   * The origin never sees the request twice, not even one that is idempotent by its method.
    *
    * @generated from field: bool at_most_once = 10;
    */
@@ -239,7 +239,7 @@ export type Job = Message<"resproxy.v1.Job"> & {
   error?: JobError | undefined;
 
   /**
-   * Of a job that succeeded.
+   * Of a job that succeeded, while it is kept; not in lists.
    *
    * @generated from field: resproxy.v1.JobResult result = 14;
    */

@@ -25,7 +25,8 @@ export const file_resproxy_v1_job_parts: GenFile = /*@__PURE__*/
  */
 export type RetryPolicy = Message<"resproxy.v1.RetryPolicy"> & {
   /**
-   * 1 to 3, the first included; 0 means 3.
+   * 1 to 10, the first included, and never more than the deployment allows: 3 unless its operator says otherwise.
+   * 0 means as many as it allows.
    *
    * @generated from field: uint32 max_attempts = 1;
    */

@@ -369,9 +369,10 @@ export const JobSummarySchema: GenMessage<JobSummary> = /*@__PURE__*/
   messageDesc(file_resproxy_v1_job, 7);
 
 /**
- * Every call needs `authorization: Bearer TOKEN` of a caller with the scope jobs:run; reading durable jobs needs
- * jobs:read alone. Another tenant's job does not exist. A failure carries google.rpc.ErrorInfo (reason is a FailureCode,
- * domain is resproxy.dev), and RetryInfo only when retrying is sensible.
+ * Every call needs `authorization: Bearer TOKEN`. Running, submitting, cancelling and redriving need the scope jobs:run;
+ * watching, getting and listing need jobs:read; neither implies the other. Another tenant's job does not exist. A
+ * failure carries google.rpc.ErrorInfo (reason is a FailureCode, domain is resproxy.dev), and RetryInfo only when
+ * retrying is sensible.
  *
  * @generated from service resproxy.v1.JobService
  */
@@ -398,7 +399,8 @@ export const JobService: GenService<{
   },
   /**
    * Takes a durable job: once acknowledged, it reaches exactly one terminal state (docs/JOBS.md says what an
-   * acknowledgement survives).
+   * acknowledgement survives). When the store gives no answer the job may have been taken: the failure carries its id,
+   * and is OUTCOME_UNKNOWN, which no program repeats by itself, unless the job is idempotent or has an idempotency key.
    *
    * @generated from rpc resproxy.v1.JobService.SubmitJob
    */

@@ -31,7 +31,8 @@ export const jobLimits = {
   /** How often it is told that a job was marked as sent and was not sent after all; after that it only happens. */
   maxTakenBackTold: 32,
   maxDelayMs: 30 * dayMs,
-  maxQueueMs: 30 * dayMs,
+  /** The delay and the waiting after it. */
+  maxQueueMs: 60 * dayMs,
   maxKeepMs: 30 * dayMs,
   keyTtlMs: dayMs,
   /** Bytes that go by themselves outlive their job by this: an attempt takes time, and so does a sweep. */

@@ -17,5 +17,4 @@ export const durableBounds = {
   keyTtlMs: dayMs,
   defaultPageSize: 20,
   maxPageSize: 100,
-  maxCursorLength: 1024,
 } as const;

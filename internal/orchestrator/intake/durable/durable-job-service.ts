@@ -17,24 +17,33 @@ import type {
   WatchJobResponse,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import { JobFailure } from '../../failure/failures.ts';
-import { hasEnded, type JobRecord } from '../../jobs/job.ts';
-import type { JobStore, Redriven, Submitted } from '../../jobs/job-store.ts';
+import { hasEnded, type JobRecord, type JobRef } from '../../jobs/job.ts';
+import type { JobStore } from '../../jobs/job-store.ts';
 import type { CallContext } from '../call.ts';
 import { invalid, refuseUnknown } from '../validate/faults.ts';
+import { notFound, redriven, resultGone, withoutResult } from './durable-failures.ts';
+import { type Insistence, insist } from './insist.ts';
 import type { JobChanges } from './job-changes.ts';
 import { toChange, toJobMessage, toResultHead } from './job-record-messages.ts';
 import { toListQuery } from './list-request.ts';
-import { asStoreFailure } from './store-failure.ts';
-import { type SubmitFacts, toNewJob } from './submit-request.ts';
+import { pieces } from './result-body.ts';
+import { ask } from './store-failure.ts';
+import type { Submitter } from './submitter.ts';
 
-export interface DurableJobServiceOptions extends Pick<SubmitFacts, 'maxAttempts' | 'resultTtlMs' | 'callbackFault'> {
+export interface DurableJobServiceOptions extends Insistence {
   readonly store: JobStore;
   readonly changes: JobChanges;
+  readonly submitter: Submitter;
   readonly newJobId: () => string;
 }
 
+/** Any request about one job. */
+interface Named {
+  readonly jobId: string;
+  readonly $unknown?: readonly { readonly no: number }[] | undefined;
+}
+
 const cursorPattern = /^\d{1,9}$/;
-const maxPieceBytes = 32 * 1024;
 
 export class DurableJobService {
   readonly #options: DurableJobServiceOptions;
@@ -44,30 +53,20 @@ export class DurableJobService {
     this.#options = options;
   }
 
-  async submitJob(request: SubmitJobRequest, { caller, traceparent }: CallContext): Promise<SubmitJobResponse> {
-    const { store, newJobId, maxAttempts, resultTtlMs, callbackFault } = this.#options;
-    const facts = { jobId: newJobId(), caller, traceparent, maxAttempts, resultTtlMs, callbackFault };
-    const submitted = await this.#ask(store.submit(toNewJob(request, facts)));
-    const existed = submitted.kind === 'same';
-    return { $typeName: 'resproxy.v1.SubmitJobResponse', job: await this.#toJob(accepted(submitted)), existed };
+  async submitJob(request: SubmitJobRequest, context: CallContext): Promise<SubmitJobResponse> {
+    const { job, existed } = await this.#options.submitter.submit(request, context);
+    return { $typeName: 'resproxy.v1.SubmitJobResponse', job: await this.#toJob(job), existed };
   }
 
   /** Ends with the job's end, when the caller goes away, and fails with DRAINING when the pod does. */
-  async *watchJob(
-    request: WatchJobRequest,
-    { caller, signal }: CallContext,
-  ): AsyncGenerator<WatchJobResponse, void, undefined> {
-    refuseUnknown('', request);
-    if (request.cursor !== '' && !cursorPattern.test(request.cursor))
-      throw invalid('cursor', 'is not one that this API gave');
-    const ref = { tenant: caller.tenant, jobId: required(request.jobId) };
+  async *watchJob(request: WatchJobRequest, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
+    const job = await this.#find(request, context);
+    const after = readCursor(request.cursor, job);
+    if (hasEnded(job.state) && after === job.sequence) return;
     const leaving = this.#leaving.signal;
-    const until = AbortSignal.any([signal, leaving]);
-    for await (const events of this.#options.changes.after(ref, Number(request.cursor || 0), until)) {
-      if (!events) throw new JobFailure('JOB_NOT_FOUND', { field: 'job_id' });
-      for (const event of events) yield toChange(ref.jobId, event);
-    }
-    if (leaving.aborted && !signal.aborted) throw new JobFailure('DRAINING');
+    const until = AbortSignal.any([context.signal, leaving]);
+    for await (const event of this.#options.changes.after(job, after, until)) yield toChange(job.jobId, event);
+    if (leaving.aborted && !context.signal.aborted) throw new JobFailure('DRAINING');
   }
 
   /** A watch may go on for days: whoever watches is sent to another pod. */
@@ -87,29 +86,23 @@ export class DurableJobService {
     const { store } = this.#options;
     const record = await this.#find(request, context);
     if (record.state !== 'SUCCEEDED') throw withoutResult(record);
-    const head = await this.#ask(store.result(record));
-    if (!head) throw resultGone();
+    const head = await ask(store.result(record));
+    if (!head) throw resultGone(record.jobId);
     yield part({ case: 'head', value: toResultHead(record, head) });
-    for (let index = 0; index < head.chunks; index++) {
-      const chunk = await this.#ask(store.resultChunk(record, index));
-      if (!chunk) throw resultGone();
-      for (let at = 0; at < chunk.length; at += maxPieceBytes)
-        yield part({ case: 'body', value: chunk.subarray(at, at + maxPieceBytes) });
-    }
+    for await (const value of pieces(store, record, head)) yield part({ case: 'body', value });
   }
 
   /** A job that is over is returned as it is. */
-  async cancelJob(request: CancelJobRequest, { caller }: CallContext): Promise<CancelJobResponse> {
-    refuseUnknown('', request);
-    const ref = { tenant: caller.tenant, jobId: required(request.jobId) };
-    const cancelled = await this.#ask(this.#options.store.cancel(ref));
+  async cancelJob(request: CancelJobRequest, context: CallContext): Promise<CancelJobResponse> {
+    const ref = refOf(request, context);
+    const cancelled = await insist(() => this.#options.store.cancel(ref), this.#options);
     if (cancelled.kind === 'not-found') throw notFound();
     return { $typeName: 'resproxy.v1.CancelJobResponse', job: await this.#toJob(cancelled.job) };
   }
 
   async listJobs(request: ListJobsRequest, { caller }: CallContext): Promise<ListJobsResponse> {
     const { filter, size, cursor } = toListQuery(request);
-    const { jobs, next } = await this.#ask(this.#options.store.list(caller.tenant, filter, size, cursor));
+    const { jobs, next } = await ask(this.#options.store.list(caller.tenant, filter, size, cursor));
     return {
       $typeName: 'resproxy.v1.ListJobsResponse',
       jobs: jobs.map((record) => toJobMessage(record, undefined)),
@@ -117,79 +110,37 @@ export class DurableJobService {
     };
   }
 
-  async redriveJob(request: RedriveJobRequest, { caller }: CallContext): Promise<RedriveJobResponse> {
-    refuseUnknown('', request);
+  async redriveJob(request: RedriveJobRequest, context: CallContext): Promise<RedriveJobResponse> {
     const { store, newJobId } = this.#options;
-    const ref = { tenant: caller.tenant, jobId: required(request.jobId) };
-    const redriven = await this.#ask(store.redrive(ref, newJobId()));
-    return { $typeName: 'resproxy.v1.RedriveJobResponse', job: await this.#toJob(repeated(redriven)) };
+    const ref = refOf(request, context);
+    const jobId = newJobId();
+    const job = redriven(await insist(() => store.redrive(ref, jobId), this.#options));
+    return { $typeName: 'resproxy.v1.RedriveJobResponse', job: await this.#toJob(job) };
   }
 
-  async #find(request: GetJobRequest | GetJobResultRequest, { caller }: CallContext): Promise<JobRecord> {
-    refuseUnknown('', request);
-    const record = await this.#ask(this.#options.store.get({ tenant: caller.tenant, jobId: required(request.jobId) }));
+  async #find(request: Named, context: CallContext): Promise<JobRecord> {
+    const record = await ask(this.#options.store.get(refOf(request, context)));
     if (!record) throw notFound();
     return record;
   }
 
   async #toJob(record: JobRecord): Promise<Job> {
-    const head = record.state === 'SUCCEEDED' ? await this.#ask(this.#options.store.result(record)) : undefined;
+    const head = record.state === 'SUCCEEDED' ? await ask(this.#options.store.result(record)) : undefined;
     return toJobMessage(record, head);
   }
-
-  async #ask<T>(answer: Promise<T>): Promise<T> {
-    try {
-      return await answer;
-    } catch (error) {
-      throw asStoreFailure(error);
-    }
-  }
 }
 
-function accepted(submitted: Submitted): JobRecord {
-  if (submitted.kind === 'queue-full') throw queueFull(submitted.open);
-  if (submitted.kind === 'conflict') throw new JobFailure('IDEMPOTENCY_KEY_CONFLICT', { field: 'idempotency_key' });
-  return submitted.job;
+function refOf(request: Named, { caller }: CallContext): JobRef {
+  refuseUnknown('', request);
+  if (request.jobId === '') throw invalid('job_id', 'is missing');
+  return { tenant: caller.tenant, jobId: request.jobId };
 }
 
-function repeated(redriven: Redriven): JobRecord {
-  switch (redriven.kind) {
-    case 'not-found':
-      throw notFound();
-    case 'queue-full':
-      throw queueFull(redriven.open);
-    case 'not-redrivable':
-      throw new JobFailure('JOB_STATE_CONFLICT', {
-        field: 'job_id',
-        detail: 'Only a job that ended without success can be submitted again.',
-      });
-    default:
-      return redriven.job;
-  }
-}
-
-function required(jobId: string): string {
-  if (jobId === '') throw invalid('job_id', 'is missing');
-  return jobId;
-}
-
-function notFound(): JobFailure {
-  return new JobFailure('JOB_NOT_FOUND', { field: 'job_id' });
-}
-
-function withoutResult({ state }: JobRecord): JobFailure {
-  const detail = hasEnded(state)
-    ? `The job ended without a result: ${state}.`
-    : `The job is not over yet: ${state}. Watch it, or ask again later.`;
-  return new JobFailure('JOB_STATE_CONFLICT', { field: 'job_id', detail });
-}
-
-function resultGone(): JobFailure {
-  return new JobFailure('JOB_NOT_FOUND', { field: 'job_id', detail: 'The result was kept long enough and is gone.' });
-}
-
-function queueFull(open: number): JobFailure {
-  return new JobFailure('TENANT_QUEUE_FULL', { detail: `The tenant has ${open} jobs that are not over, its limit.` });
+function readCursor(cursor: string, { sequence }: JobRecord): number {
+  if (cursor === '') return 0;
+  if (!cursorPattern.test(cursor) || Number(cursor) > sequence)
+    throw invalid('cursor', 'is not one that this API gave for the job');
+  return Number(cursor);
 }
 
 function part(value: GetJobResultResponse['part']): GetJobResultResponse {

@@ -1,6 +1,6 @@
 // The changes of a job as they come: what the store has recorded is the truth, its hints say when to look, and a look
 // every few seconds makes up for a hint that was lost. One subscription serves every watch of the pod.
-import type { CancelTimer, Clock } from '../../../kit/clock.ts';
+import type { Clock } from '../../../kit/clock.ts';
 import { hasEnded, type JobEvent, type JobRef } from '../../jobs/job.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { asStoreFailure } from './store-failure.ts';
@@ -8,25 +8,29 @@ import { asStoreFailure } from './store-failure.ts';
 export interface JobChangesOptions {
   readonly store: JobStore;
   readonly clock: Clock;
-  /** Without a hint for so long, the store is asked anyway. */
-  readonly pollMs?: number;
 }
 
-type Wake = () => void;
+interface Hint {
+  /** Kept when there may be something to see, or nothing to wait for. */
+  readonly came: Promise<void>;
+  readonly stop: () => void;
+}
 
-const defaultPollMs = 2_000;
+/** Without a hint for so long, the store is asked anyway. */
+const pollMs = 2_000;
+/** Looks in a row that the store may leave without an answer. */
+const maxMisses = 5;
+const nothing: readonly JobEvent[] = [];
 
 export class JobChanges {
   readonly #store: JobStore;
   readonly #clock: Clock;
-  readonly #pollMs: number;
-  readonly #waiting = new Map<string, Set<Wake>>();
-  #unfollow: (() => void) | undefined;
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #unfollow: () => void = () => {};
 
-  constructor({ store, clock, pollMs = defaultPollMs }: JobChangesOptions) {
+  constructor({ store, clock }: JobChangesOptions) {
     this.#store = store;
     this.#clock = clock;
-    this.#pollMs = pollMs;
   }
 
   start(): void {
@@ -36,63 +40,55 @@ export class JobChanges {
   }
 
   stop(): void {
-    this.#unfollow?.();
+    this.#unfollow();
   }
 
-  /** What came after the sequence, as it comes; ends with the job or the signal. Undefined once: there is no such job. */
-  async *after(
-    ref: JobRef,
-    sequence: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<readonly JobEvent[] | undefined, void, undefined> {
+  /** What came after the sequence, as it comes; ends with the job, its removal or the signal. Fails with a JobFailure. */
+  async *after(ref: JobRef, sequence: number, signal: AbortSignal): AsyncGenerator<JobEvent, void, undefined> {
     let seen = sequence;
+    let misses = 0;
+    const look = async () => {
+      try {
+        const events = await this.#store.events(ref, seen);
+        misses = 0;
+        return events;
+      } catch (error) {
+        const failure = asStoreFailure(error);
+        if (failure.code !== 'STORE_UNAVAILABLE' || ++misses > maxMisses) throw failure;
+        return nothing;
+      }
+    };
     while (!signal.aborted) {
       // Listening before looking: a change between the two is not missed.
-      const changed = this.#nextHint(ref.jobId, signal);
-      const events = await this.#events(ref, seen).catch((error: unknown) => {
-        changed.stop();
-        throw error;
-      });
-      const last = events?.at(-1);
-      if (!last && events && (await this.#isOver(ref))) return changed.stop();
-      if (!events || last) {
-        changed.stop();
-        yield events;
+      const hint = this.#listen(ref.jobId, signal);
+      try {
+        const events = await look();
+        if (!events) return;
+        for (const event of events) {
+          yield event;
+          if (hasEnded(event.state)) return;
+          seen = event.sequence;
+        }
+        if (events.length === 0) await hint.came;
+      } finally {
+        hint.stop();
       }
-      if (!events || (last && hasEnded(last.state))) return;
-      if (last) seen = last.sequence;
-      else await changed.hint;
     }
   }
 
-  async #events(ref: JobRef, after: number): Promise<readonly JobEvent[] | undefined> {
-    try {
-      return await this.#store.events(ref, after);
-    } catch (error) {
-      throw asStoreFailure(error);
-    }
-  }
-
-  /** A watch that resumes after the last change ends at once. */
-  async #isOver(ref: JobRef): Promise<boolean> {
-    const record = await this.#store.get(ref);
-    return !record || hasEnded(record.state);
-  }
-
-  #nextHint(jobId: string, signal: AbortSignal): { readonly hint: Promise<void>; readonly stop: () => void } {
-    const { promise: hint, resolve } = Promise.withResolvers<void>();
-    const wakes = this.#waiting.get(jobId) ?? new Set<Wake>();
-    this.#waiting.set(jobId, wakes);
-    const cancelPoll: CancelTimer = this.#clock.after(this.#pollMs, () => stop());
-    const stop = (): void => {
+  #listen(jobId: string, signal: AbortSignal): Hint {
+    const { promise: came, resolve } = Promise.withResolvers<void>();
+    const wakes = this.#waiting.get(jobId) ?? new Set();
+    this.#waiting.set(jobId, wakes.add(resolve));
+    const cancelPoll = this.#clock.after(pollMs, resolve);
+    const wake = () => resolve();
+    signal.addEventListener('abort', wake, { once: true });
+    const stop = () => {
       cancelPoll();
-      signal.removeEventListener('abort', stop);
-      wakes.delete(stop);
+      signal.removeEventListener('abort', wake);
+      wakes.delete(resolve);
       if (wakes.size === 0 && this.#waiting.get(jobId) === wakes) this.#waiting.delete(jobId);
-      resolve();
     };
-    wakes.add(stop);
-    signal.addEventListener('abort', stop, { once: true });
-    return { hint, stop };
+    return { came, stop };
   }
 }

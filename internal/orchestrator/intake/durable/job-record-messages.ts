@@ -11,7 +11,7 @@ import {
   JobState as WireState,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import { Execution } from '../../../../gen/resproxy/v1/failure_pb.ts';
-import { codeNumber } from '../../failure/table.ts';
+import { codeNumber, failureTable } from '../../failure/table.ts';
 import type { AttemptEnd, CallbackState, Failure, JobEvent, JobRecord, JobState } from '../../jobs/job.ts';
 import type { ResultHead } from '../../jobs/job-store.ts';
 import { decodeMeta } from '../../queue/job-result.ts';
@@ -92,12 +92,13 @@ function toAttemptMessage({ exitId, failure, durationMs }: AttemptEnd): Attempt 
   return toAttempt({ exitId, code: failure?.code, execution: failure?.execution ?? 'DONE', durationMs });
 }
 
+/** The store ends some jobs by itself, without a sentence. */
 function toError({ code, execution, detail }: Failure): JobError {
   return {
     $typeName: 'resproxy.v1.JobError',
     code: codeNumber(code),
     execution: Execution[execution],
-    detail,
+    detail: detail === '' ? failureTable[code].title : detail,
   };
 }
 

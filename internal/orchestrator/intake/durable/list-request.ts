@@ -3,7 +3,7 @@ import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import type { ListJobsRequest } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import type { JobState } from '../../jobs/job.ts';
 import type { ListFilter } from '../../jobs/job-store.ts';
-import { invalid, refuseUnknown, tooLarge } from '../validate/faults.ts';
+import { invalid, refuseUnknown } from '../validate/faults.ts';
 import { durableBounds } from './durable-bounds.ts';
 import { stateOf } from './job-record-messages.ts';
 
@@ -13,12 +13,15 @@ export interface ListQuery {
   readonly cursor: string;
 }
 
+/** A place among all submits, as the stores count them. */
+const tokenPattern = /^\d{0,15}$/;
+
 /** Throws a JobFailure that names the field. */
 export function toListQuery(request: ListJobsRequest): ListQuery {
   refuseUnknown('', request);
   const { pageSize, pageToken, submittedAfter, submittedBefore } = request;
   if (pageSize > durableBounds.maxPageSize) throw invalid('page_size', `must be 1 to ${durableBounds.maxPageSize}`);
-  if (pageToken.length > durableBounds.maxCursorLength) throw tooLarge('page_token', 'is not a token of this API');
+  if (!tokenPattern.test(pageToken)) throw invalid('page_token', 'is not a token of this API');
   const states = request.states.map(known);
   const label = oneLabel(request.labels);
   const from = submittedAfter && milliseconds('submitted_after', submittedAfter);

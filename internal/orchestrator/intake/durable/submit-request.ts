@@ -1,6 +1,6 @@
 // A SubmitJobRequest into what the store keeps, or the first fault in it. As with every request, nothing is mended and
 // nothing is ignored.
-import { hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import type { Callback, SubmitJobRequest } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import type { RetryPolicy } from '../../../../gen/resproxy/v1/job_parts_pb.ts';
@@ -35,7 +35,8 @@ export function toNewJob(message: SubmitJobRequest, facts: SubmitFacts): NewJob 
   refuseUnknown('', message);
   const spec = toSpec(message, facts);
   const { method, url } = spec.request;
-  return {
+  const delay = delayMs(message.delay);
+  const job = {
     tenant: facts.caller.tenant,
     jobId: facts.jobId,
     spec: encodeSpec(spec),
@@ -44,18 +45,20 @@ export function toNewJob(message: SubmitJobRequest, facts: SubmitFacts): NewJob 
     priority: priority(message.priority),
     idempotent: spec.idempotent,
     maxAttempts: spec.retry.maxAttempts,
-    delayMs: delayMs(message.delay),
-    queueMs: queueMs(message.queueTimeout),
+    delayMs: delay,
+    queueMs: delay + queueMs(message.queueTimeout),
     resultTtlMs: facts.resultTtlMs,
     keepMs: Math.max(facts.resultTtlMs, durableBounds.keyTtlMs),
-    key: message.idempotencyKey === '' ? undefined : idempotencyKey(message.idempotencyKey, spec),
     callback: message.callback && callback(message.callback, facts),
   };
+  return { ...job, key: idempotencyKey(message.idempotencyKey, job, spec) };
 }
 
 function toSpec(message: SubmitJobRequest, { maxAttempts, traceparent }: SubmitFacts): JobSpec {
   if (!message.request) throw invalid('request', 'is missing');
   const request = outboundRequest(message.request, bounds.maxUnaryResponseBytes);
+  if (message.atMostOnce && message.retry?.idempotent)
+    throw invalid('at_most_once', 'contradicts retry.idempotent: set one of them');
   const idempotent = !message.atMostOnce && isIdempotent(request.method, message.retry);
   return {
     request,
@@ -87,14 +90,14 @@ function priority(asked: number | undefined): number {
 }
 
 function delayMs(delay: Duration | undefined): number {
-  const ms = delay ? toMs('delay', delay) : 0;
+  const ms = delay ? Math.ceil(toMs('delay', delay)) : 0;
   if (ms < 0 || ms > durableBounds.maxDelayMs) throw invalid('delay', 'must be 0 to 30 days');
   return ms;
 }
 
 function queueMs(timeout: Duration | undefined): number {
   if (!timeout) return durableBounds.defaultQueueMs;
-  const ms = toMs('queue_timeout', timeout);
+  const ms = Math.ceil(toMs('queue_timeout', timeout));
   if (ms < durableBounds.minQueueMs || ms > durableBounds.maxQueueMs)
     throw invalid('queue_timeout', 'must be 1 s to 30 days; leave it out for 24 h');
   return ms;
@@ -111,11 +114,20 @@ function checkedLabels(labels: Readonly<Record<string, string>>): Readonly<Recor
   return labels;
 }
 
-/** The trace that a request belongs to does not make it another request. */
-export function idempotencyKey(key: string, spec: JobSpec): IdempotencyKey {
+/** How long it may wait and which trace it belongs to make it no other job. */
+function idempotencyKey(
+  key: string,
+  { labels, priority, delayMs: delay, callback: receiver }: Omit<NewJob, 'key'>,
+  spec: JobSpec,
+): IdempotencyKey | undefined {
+  if (key === '') return undefined;
   if (!keyPattern.test(key)) throw invalid('idempotency_key', 'must be 1 to 255 visible ASCII characters');
-  const fingerprint = hash('sha256', encodeSpec({ ...spec, traceparent: '' }), 'base64url');
-  return { key, fingerprint, ttlMs: durableBounds.keyTtlMs };
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  const told = JSON.stringify([sorted, priority, delay, receiver && Buffer.from(receiver).toString()]);
+  const digest = createHash('sha256')
+    .update(`${told}\n`)
+    .update(encodeSpec({ ...spec, traceparent: '' }));
+  return { key, fingerprint: digest.digest('base64url'), ttlMs: durableBounds.keyTtlMs };
 }
 
 function callback(message: Callback, { callbackFault }: SubmitFacts): Uint8Array {

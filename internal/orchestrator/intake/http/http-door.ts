@@ -74,9 +74,10 @@ export class HttpDoor {
 
   /** Takes no more connections, waits for answers at most `graceMs`, then breaks off what is left. */
   async stop(graceMs: number): Promise<void> {
-    const { clock, tls, agents } = this.#options;
+    const { clock, tls, agents, durable } = this.#options;
     this.leave();
     agents.endWatches();
+    durable.endWatches();
     if (this.#secure) tls?.unfollow(this.#secure);
     const cancel = clock.after(graceMs, () => {
       for (const socket of this.#sockets) socket.destroy();

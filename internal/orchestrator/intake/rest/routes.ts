@@ -3,7 +3,7 @@ import { JobFailure } from '../../failure/failures.ts';
 import type { CallContext, CallRule } from '../call.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { JobService } from '../job-service.ts';
-import type { Services } from '../methods.ts';
+import { rules, type Services } from '../methods.ts';
 import { invalid } from '../validate/faults.ts';
 import { toAgentList, toListRequest } from './agents-json.ts';
 import { checkBodyHead, readJson } from './body.ts';
@@ -39,12 +39,12 @@ export type Routes = ReadonlyMap<string, ReadonlyMap<string, Route>>;
 export function restRoutes({ jobs, agents, health }: RestServices): Routes {
   const runJob: Route = {
     kind: 'guarded',
-    rule: { scope: 'jobs:run', isJob: true },
+    rule: rules.runJob,
     answer: (call, context) => answerJob(jobs, call, context),
   };
   const listAgents: Route = {
     kind: 'guarded',
-    rule: { scope: 'agents:read', isJob: false },
+    rule: rules.readAgent,
     answer: async ({ query }, context) => json(200, toAgentList(agents.listAgents(toListRequest(query), context))),
   };
   return new Map([

@@ -18,27 +18,20 @@ function askedMs(timeout: Duration): number {
   return ms;
 }
 
-const defaultRetry: RetryRules = {
-  maxAttempts: bounds.maxAttempts,
-  initialBackoffMs: bounds.defaultInitialBackoffMs,
-  maxBackoffMs: bounds.defaultMaxBackoffMs,
-};
-
-/** `maxAttempts` is this pod's own bound, whatever the caller asks. */
+/** `maxAttempts` is this deployment's own bound, whatever the caller asks. */
 export function retryRules(retry: RetryPolicy | undefined, maxAttempts: number): RetryRules {
-  if (!retry) return maxAttempts >= defaultRetry.maxAttempts ? defaultRetry : { ...defaultRetry, maxAttempts };
+  const { defaultInitialBackoffMs: initialBackoffMs, defaultMaxBackoffMs: maxBackoffMs } = bounds;
+  if (!retry) return { maxAttempts, initialBackoffMs, maxBackoffMs };
   refuseUnknown('retry', retry);
   if (retry.maxAttempts > bounds.maxAttempts)
-    throw invalid('retry.max_attempts', `must be 1 to ${bounds.maxAttempts}; 0 means ${bounds.maxAttempts}`);
+    throw invalid('retry.max_attempts', `must be 1 to ${bounds.maxAttempts}; 0 means as many as are allowed`);
   const { initialBackoff, maxBackoff } = retry;
   return {
-    maxAttempts: Math.min(retry.maxAttempts === 0 ? bounds.maxAttempts : retry.maxAttempts, maxAttempts),
+    maxAttempts: retry.maxAttempts === 0 ? maxAttempts : Math.min(retry.maxAttempts, maxAttempts),
     initialBackoffMs: initialBackoff
       ? backoffMs('retry.initial_backoff', initialBackoff, bounds.maxInitialBackoffMs)
-      : bounds.defaultInitialBackoffMs,
-    maxBackoffMs: maxBackoff
-      ? backoffMs('retry.max_backoff', maxBackoff, bounds.maxMaxBackoffMs)
-      : bounds.defaultMaxBackoffMs,
+      : initialBackoffMs,
+    maxBackoffMs: maxBackoff ? backoffMs('retry.max_backoff', maxBackoff, bounds.maxMaxBackoffMs) : maxBackoffMs,
   };
 }
 
