@@ -22,9 +22,7 @@ import { Admission } from './intake/admission.ts';
 import { AgentService } from './intake/agent-service.ts';
 import { type Authenticator, BearerAuthenticator, OpenAuthenticator } from './intake/auth/authenticator.ts';
 import { CallersFile } from './intake/auth/callers-file.ts';
-import { DurableJobService } from './intake/durable/durable-job-service.ts';
-import { JobChanges } from './intake/durable/job-changes.ts';
-import { Submitter } from './intake/durable/submitter.ts';
+import { durableServices } from './intake/durable/durable-services.ts';
 import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
@@ -154,9 +152,9 @@ export class OrchestratorApp implements App {
       maxPieceBytes: limits.maxDataBytes,
     });
     const observer = this.#metrics.jobs;
-    const jobs = new JobService({ runner: this.#dispatcher, clock, newJobId: randomUUID, observer, maxAttempts });
+    const shape = { ...this.#durable, runner: this.#dispatcher, clock, newJobId: randomUUID, observer, maxAttempts };
     this.#agents = new AgentService(registry, this.#connections);
-    const services = { jobs, durable: this.#durable.service, agents: this.#agents };
+    const services = { ...this.#durable, jobs: new JobService(shape), agents: this.#agents };
 
     // Callers: who may ask, and the doors.
     this.#callers =
@@ -199,7 +197,7 @@ export class OrchestratorApp implements App {
     this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#httpDoor.leave();
     this.#agents.endWatches();
-    this.#durable.service.endWatches();
+    this.#durable.durable.endWatches();
     await sleep(this.#clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
@@ -240,15 +238,9 @@ export class OrchestratorApp implements App {
 }
 
 function durableJobs(clock: Clock) {
-  const means = {
-    store: memoryJobStore({ now: () => clock.wallMs() }),
-    clock,
-    random: Math.random,
-    newJobId: randomUUID,
-  };
-  const changes = new JobChanges(means);
-  const submitter = new Submitter({ ...means, maxAttempts, resultTtlMs, callbackFault: () => undefined });
-  return { changes, service: new DurableJobService({ ...means, changes, submitter }) };
+  const store = memoryJobStore({ now: () => clock.wallMs() });
+  const bounds = { maxAttempts, resultTtlMs, callbackFault: () => undefined };
+  return durableServices({ store, clock, random: Math.random, newJobId: randomUUID, ...bounds });
 }
 
 function authenticator(callers: CallersFile | undefined): Authenticator {
