@@ -19,6 +19,7 @@ import {
   type PemFiles,
   parseRange,
 } from '../../internal/orchestrator/app.ts';
+import { queueSettings, readQueue } from './queue-config.ts';
 
 const MiB = 1024 * 1024;
 const port = (help: string, fallback: number) =>
@@ -85,11 +86,11 @@ export const settings = {
     min: MiB,
     max: 2 ** 40,
   }),
+  ...queueSettings,
   LOG_LEVEL: logLevel,
   REDIS_URL: refused('Redis shares the fleet between pods. This version runs one pod and has no use for it.'),
   RESPROXY_PEER_TLS_CERT: refused('Peers relay jobs between pods. This version runs one pod.'),
   RESPROXY_PEER_TOKEN_FILE: refused('Peers relay jobs between pods. This version runs one pod.'),
-  RESPROXY_CALLBACK_ALLOW: refused('Callbacks belong to durable jobs, which this version does not have.'),
 };
 
 export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
@@ -122,6 +123,7 @@ export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
     keysFile: values.RESPROXY_KEYS.slice('file:'.length),
     callersFile: values.RESPROXY_CALLERS === 'none' ? undefined : values.RESPROXY_CALLERS.slice('file:'.length),
     podId: values.RESPROXY_POD_ID,
+    queue: readQueue(values),
     lameDuckMs: values.RESPROXY_LAME_DUCK_MS,
     shutdownGraceMs: values.RESPROXY_SHUTDOWN_GRACE_MS,
     drainSpreadMs: values.RESPROXY_DRAIN_SPREAD_MS,

@@ -2,6 +2,7 @@
 // place where starting and stopping are an argument written down.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { ResetCode } from '../../gen/resproxy/v1/channel_pb.ts';
 import { type Clock, sleep, systemClock } from '../kit/clock.ts';
 import { createLogger, type Logger } from '../kit/log.ts';
@@ -18,16 +19,16 @@ import { AgentConnections } from './channel/agent-connections.ts';
 import { AgentListener } from './channel/agent-listener.ts';
 import { type AddressRange, isLoopback, parseRange } from './channel/client-address.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { DurableQueue, type QueueConfig } from './durable-queue.ts';
 import { Admission } from './intake/admission.ts';
 import { AgentService } from './intake/agent-service.ts';
 import { type Authenticator, BearerAuthenticator, OpenAuthenticator } from './intake/auth/authenticator.ts';
 import { CallersFile } from './intake/auth/callers-file.ts';
-import { durableServices } from './intake/durable/durable-services.ts';
 import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
-import { memoryJobStore } from './jobs/memory-store.ts';
+import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
 import { FileKeys } from './keys/file-keys.ts';
 import { Keyring } from './keys/keyring.ts';
 import { FleetView } from './registry/fleet-view.ts';
@@ -59,6 +60,7 @@ export interface OrchestratorConfig {
   /** Undefined: everybody is let in. */
   readonly callersFile: string | undefined;
   readonly podId: string;
+  readonly queue: QueueConfig;
   /** After SIGTERM: how long everything is still taken, so that balancers can look elsewhere. */
   readonly lameDuckMs: number;
   readonly shutdownGraceMs: number;
@@ -70,7 +72,6 @@ export interface OrchestratorConfig {
 /** Calls of all callers at once. Each holds at most its windows, and the buffer budget holds them all. */
 const maxCallsInFlight = 20_000;
 const maxAttempts = 3;
-const resultTtlMs = 24 * 60 * 60_000;
 
 export class OrchestratorApp implements App {
   readonly #config: OrchestratorConfig;
@@ -84,9 +85,9 @@ export class OrchestratorApp implements App {
   readonly #callers: CallersFile | undefined;
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
+  readonly #queue: DurableQueue;
   readonly #connections: AgentConnections;
   readonly #agents: AgentService;
-  readonly #durable = durableJobs(this.#clock);
   readonly #agentDoor: AgentListener;
   readonly #grpcDoor: GrpcDoor;
   readonly #httpDoor: HttpDoor;
@@ -151,14 +152,13 @@ export class OrchestratorApp implements App {
       maxWholeBodyBytes: limits.maxUnaryBodyBytes,
       maxPieceBytes: limits.maxDataBytes,
     });
+    this.#queue = this.#durableQueue(fleet, health);
     const observer = this.#metrics.jobs;
-    const shape = { ...this.#durable, runner: this.#dispatcher, clock, newJobId: randomUUID, observer, maxAttempts };
     this.#agents = new AgentService(registry, this.#connections);
-    const services = { ...this.#durable, jobs: new JobService(shape), agents: this.#agents };
+    const services = { ...this.#queue.services, jobs: this.#jobs(this.#queue.services), agents: this.#agents };
 
     // Callers: who may ask, and the doors.
-    this.#callers =
-      config.callersFile === undefined ? undefined : new CallersFile({ path: config.callersFile, clock, log });
+    this.#callers = callersIn(config.callersFile, clock, log);
     this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight });
     const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
     const shared = { ...services, tls, gate, health, clock, wheel, newRequestId: randomUUID, log };
@@ -174,7 +174,7 @@ export class OrchestratorApp implements App {
     for (const files of this.#certificates) await files.start();
     await this.#keyring.start();
     await this.#callers?.start();
-    this.#durable.changes.start();
+    await this.#queue.start();
     this.#lag.start();
     this.#listening('admin', await this.#admin.listen());
     this.#listening('agent', await this.#agentDoor.start());
@@ -187,7 +187,8 @@ export class OrchestratorApp implements App {
   /**
    * 1. Readiness off; everything is still taken while balancers look elsewhere.
    * 2. Agents are told to dial another pod, paced; each serves here until it has one.
-   * 3. The doors finish what they have: jobs run on for at most the grace and are then cancelled.
+   * 3. The doors finish what they have: jobs run on for at most the grace and are then cancelled, durable ones handed
+   *    back to the queue.
    * 4. No job can come any more, so agents need not wait for another pod: their connections close with 4001.
    * 5. Ports, files and timers are let go.
    */
@@ -197,21 +198,22 @@ export class OrchestratorApp implements App {
     this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#httpDoor.leave();
     this.#agents.endWatches();
-    this.#durable.durable.endWatches();
+    this.#queue.services.durable.endWatches();
     await sleep(this.#clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
-    await Promise.all([this.#grpcDoor.stop(graceMs), this.#httpDoor.stop(graceMs)]);
+    const drained = this.#queue.drain(graceMs);
+    await Promise.all([this.#grpcDoor.stop(graceMs), this.#httpDoor.stop(graceMs), drained]);
     this.#admission.drain();
     await this.#dispatcher.drain();
     this.#connections.endJobs();
+    await this.#queue.close();
     await agentsGone;
     await this.#agentDoor.close();
     await this.#admin.close();
     this.#keyring.stop();
     this.#callers?.stop();
     for (const files of this.#certificates) files.stop();
-    this.#durable.changes.stop();
     this.#lag.stop();
     this.#log.info('stopped');
   }
@@ -221,6 +223,28 @@ export class OrchestratorApp implements App {
     health.add('pod', this.#starting.check);
     health.add('eventLoop', lagCheck(this.#lag));
     return health;
+  }
+
+  #durableQueue(fleet: FleetView, health: Health): DurableQueue {
+    const { podId, queue } = this.#config;
+    const now = () => this.#clock.wallMs();
+    return new DurableQueue(queue, {
+      podId,
+      openStore: () => openSqliteJobStore({ path: join(queue.dataDir, 'jobs.sqlite'), now }),
+      fleet,
+      links: this.#connections,
+      metrics: this.#metrics,
+      health,
+      clock: this.#clock,
+      random: Math.random,
+      log: this.#log,
+    });
+  }
+
+  #jobs({ keyed }: DurableQueue['services']): JobService {
+    const { jobs: observer } = this.#metrics;
+    const runner = this.#dispatcher;
+    return new JobService({ runner, keyed, clock: this.#clock, newJobId: randomUUID, observer, maxAttempts });
   }
 
   #certificate(files: PemFiles | undefined): TlsFiles | undefined {
@@ -237,10 +261,8 @@ export class OrchestratorApp implements App {
   }
 }
 
-function durableJobs(clock: Clock) {
-  const store = memoryJobStore({ now: () => clock.wallMs() });
-  const bounds = { maxAttempts, resultTtlMs, callbackFault: () => undefined };
-  return durableServices({ store, clock, random: Math.random, newJobId: randomUUID, ...bounds });
+function callersIn(path: string | undefined, clock: Clock, log: Logger): CallersFile | undefined {
+  return path === undefined ? undefined : new CallersFile({ path, clock, log });
 }
 
 function authenticator(callers: CallersFile | undefined): Authenticator {

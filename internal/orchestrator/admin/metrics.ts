@@ -3,6 +3,7 @@
 // and bytes, and no label grows without bound.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
+import { CallbackMetrics, QueueMetrics } from './queue-metrics.ts';
 
 export interface MetricsOptions {
   /** The whole fleet, whoever may use it; read at each scrape. */
@@ -33,6 +34,8 @@ export class Metrics {
   readonly channel: ChannelMetrics;
   readonly peers: PeerMetrics;
   readonly loop: LoopMetrics;
+  readonly queue: QueueMetrics;
+  readonly callbacks: CallbackMetrics;
   /** There is one without Redis too, which nobody tells anything. */
   readonly redis: RedisMetrics;
 
@@ -42,6 +45,8 @@ export class Metrics {
     this.channel = new ChannelMetrics(this.#registry, resetNames);
     this.peers = new PeerMetrics(this.#registry);
     this.loop = new LoopMetrics(this.#registry);
+    this.queue = new QueueMetrics(this.#registry);
+    this.callbacks = new CallbackMetrics(this.#registry);
     this.redis = new RedisMetrics(this.#registry, redisUp);
     countFleet(this.#registry, agents);
     readAtScrape(this.#registry, 'resproxy_stream_buffered_bytes', 'Bytes that streams hold now.', streamBytes);

@@ -42,11 +42,10 @@ export class CallbackRules {
 
   /** What is wrong with a receiver as it is written, completing "callback.url ..."; its address is judged at delivery. */
   readonly fault = (url: URL): string | undefined => {
-    if (url.protocol === 'https:') return undefined;
-    if (url.protocol !== 'http:') return 'must be an https URL';
-    return this.#isInside(url)
-      ? undefined
-      : 'must be https: http is only for receivers that RESPROXY_CALLBACK_ALLOW names';
+    if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must be an https URL';
+    if (this.#isInside(url)) return undefined;
+    if (url.protocol === 'http:') return 'must be https: http is only for receivers that RESPROXY_CALLBACK_ALLOW names';
+    return portOf(url) === publicPort ? undefined : 'has a port that RESPROXY_CALLBACK_ALLOW does not name';
   };
 
   /** Judges every address that the receiver's name resolves to. */

@@ -5,8 +5,20 @@ import type { AttemptFailure } from '../failure/failures.ts';
 import { type Code, type Execution, failureTable } from '../failure/table.ts';
 import type { Failure } from '../jobs/job.ts';
 
-/** What became of an attempt, for metrics. */
-export type Ended = Code | 'OK' | 'lost' | 'parked' | 'released';
+/** What became of an attempt, for metrics; `lost`: nobody was told. */
+export interface Ended {
+  readonly outcome:
+    | 'succeeded'
+    | 'parked'
+    | 'released'
+    | 'retried'
+    | 'dead'
+    | 'unknown'
+    | 'failed'
+    | 'lost'
+    | 'broken-off';
+  readonly code: Code | 'OK';
+}
 
 export interface AttemptOutcome {
   readonly failure: AttemptFailure;

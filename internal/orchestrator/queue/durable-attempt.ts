@@ -44,12 +44,12 @@ export class DurableAttempt {
     this.#means = means;
   }
 
-  /** Resolves with what became of it: the code of its failure, or why there was none. */
+  /** Resolves with what became of it. */
   async run(): Promise<Ended> {
     const exit = this.#choose();
     if (!exit) return this.#park();
     const marked = await this.#held.record((store, lease) => store.dispatched(lease, exit.exitId));
-    if (marked === 'lost') return 'lost';
+    if (marked === 'lost') return lost;
     const progress: Progress = {
       startedAt: this.#means.clock.now(),
       exit,
@@ -87,9 +87,9 @@ export class DurableAttempt {
   async #park(): Promise<Ended> {
     const name = parkedName({ tenant: this.#held.lease.tenant, target: this.#spec.target });
     const parked = await this.#held.record<'full'>((store, lease) => store.park(lease, name));
-    if (parked !== 'full') return parked === 'ok' ? 'parked' : 'lost';
+    if (parked !== 'full') return parked === 'ok' ? { outcome: 'parked', code: 'NO_EXIT_AVAILABLE' } : lost;
     await this.#held.record((store, lease) => store.release(lease, queueLimits.fullParkingMs));
-    return 'released';
+    return { outcome: 'released', code: 'NO_EXIT_AVAILABLE' };
   }
 
   async #send(progress: Progress, patience: Patience): Promise<Ended> {
@@ -168,7 +168,7 @@ export class DurableAttempt {
     const held = await this.#held.record((store, lease) =>
       store.finish(lease, { state: 'SUCCEEDED', attempt, meta, bodyBytes: body.bytes, chunks: body.chunks }),
     );
-    return held === 'ok' ? 'OK' : 'lost';
+    return held === 'ok' ? { outcome: 'succeeded', code: 'OK' } : lost;
   }
 
   async #failed(progress: Progress, error: unknown): Promise<Ended> {
@@ -209,7 +209,22 @@ export class DurableAttempt {
           return store.finish(lease, { state: 'FAILED', failure: known, attempt });
       }
     });
-    return held === 'lost' ? 'lost' : known.code;
+    return held === 'lost' ? lost : { outcome: meaning(outcome.next, held), code: known.code };
+  }
+}
+
+const lost: Ended = { outcome: 'lost', code: 'CANCELLED' };
+
+function meaning(next: AttemptOutcome['next'], held: 'ok' | 'ended'): Ended['outcome'] {
+  switch (next) {
+    case 'release':
+      return 'released';
+    case 'retry':
+      return held === 'ended' ? 'dead' : 'retried';
+    case 'unknown':
+      return 'unknown';
+    case 'fail':
+      return 'failed';
   }
 }
 

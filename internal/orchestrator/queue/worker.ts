@@ -12,8 +12,9 @@ import { queueLimits } from './queue-limits.ts';
 
 /** What the worker tells of its work, for metrics. */
 export interface QueueObserver {
-  claimed(jobs: number): void;
-  ended(outcome: Ended, running: number): void;
+  /** `waitedMs`: since it might be claimed. */
+  claimed(priority: number, waitedMs: number): void;
+  ended(ended: Ended): void;
 }
 
 export interface WorkerOptions extends AttemptMeans, HeldMeans {
@@ -103,7 +104,7 @@ export class Worker {
 
   /** How long to wait before the next claim, unless a hint comes. */
   async #claimOnce(): Promise<number> {
-    const { store, podId, observer, random, log } = this.#options;
+    const { store, podId, random, log } = this.#options;
     const limit = Math.min(queueLimits.maxClaimed, this.#room);
     const pollMs = narrowJitterMs(0, queueLimits.pollMs, queueLimits.pollMs, random);
     if (limit <= 0) return pollMs;
@@ -111,7 +112,6 @@ export class Worker {
       const jobs = await store.claim({ podId, limit, leaseMs: queueLimits.leaseMs });
       if (this.#failures > 0) log.info('the job store answers again');
       this.#failures = 0;
-      observer.claimed(jobs.length);
       for (const job of jobs) this.#take(job);
       return jobs.length === limit && this.#hasRoom ? 0 : pollMs;
     } catch (error) {
@@ -137,6 +137,9 @@ export class Worker {
     this.#held.get(claimed.lease.jobId)?.lose();
     this.#held.set(claimed.lease.jobId, held);
     this.#bodyBytes += claimed.spec.length;
+    const { observer, clock } = this.#options;
+    const { priority, readyAt } = claimed.job;
+    observer.claimed(priority, Math.max(0, clock.wallMs() - readyAt));
     void this.#run(held).finally(() => this.#over(held));
   }
 
@@ -145,11 +148,11 @@ export class Worker {
     const { jobId } = held.lease;
     try {
       const spec = await this.#readSpec(held);
-      if (spec) observer.ended(await new DurableAttempt(held, spec, this.#options).run(), this.#held.size);
+      if (spec) observer.ended(await new DurableAttempt(held, spec, this.#options).run());
     } catch (error) {
       // Its lease ends by itself, and what the store knows by then decides.
       log.error({ jobId, err: error }, 'an attempt of a durable job broke off');
-      observer.ended('INTERNAL', this.#held.size);
+      observer.ended({ outcome: 'broken-off', code: 'INTERNAL' });
     }
   }
 
