@@ -154,9 +154,8 @@ export class OrchestratorApp implements App {
     });
     this.#queue = this.#durableQueue(fleet, health);
     const observer = this.#metrics.jobs;
-    const jobs = new JobService({ runner: this.#dispatcher, clock, newJobId: randomUUID, observer, maxAttempts });
     this.#agents = new AgentService(registry, this.#connections);
-    const services = { jobs, durable: this.#queue.service, agents: this.#agents };
+    const services = { ...this.#queue.services, jobs: this.#jobs(this.#queue.services), agents: this.#agents };
 
     // Callers: who may ask, and the doors.
     this.#callers = callersIn(config.callersFile, clock, log);
@@ -199,7 +198,7 @@ export class OrchestratorApp implements App {
     this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#httpDoor.leave();
     this.#agents.endWatches();
-    this.#queue.service.endWatches();
+    this.#queue.services.durable.endWatches();
     await sleep(this.#clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
@@ -240,6 +239,12 @@ export class OrchestratorApp implements App {
       random: Math.random,
       log: this.#log,
     });
+  }
+
+  #jobs({ keyed }: DurableQueue['services']): JobService {
+    const { jobs: observer } = this.#metrics;
+    const runner = this.#dispatcher;
+    return new JobService({ runner, keyed, clock: this.#clock, newJobId: randomUUID, observer, maxAttempts });
   }
 
   #certificate(files: PemFiles | undefined): TlsFiles | undefined {

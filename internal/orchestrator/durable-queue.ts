@@ -10,10 +10,8 @@ import { type AllowedReceiver, CallbackRules, parseReceiver } from './callbacks/
 import { CallbackSecrets } from './callbacks/callback-secrets.ts';
 import { Deliverer } from './callbacks/deliverer.ts';
 import type { LinkDirectory } from './channel/link.ts';
-import { DurableJobService } from './intake/durable/durable-job-service.ts';
-import { JobChanges } from './intake/durable/job-changes.ts';
+import { type DurableServices, durableServices } from './intake/durable/durable-services.ts';
 import { webhookId } from './intake/durable/job-record-messages.ts';
-import { Submitter } from './intake/durable/submitter.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { LateStore } from './jobs/late-store.ts';
 import { Parking } from './queue/parking.ts';
@@ -47,9 +45,8 @@ export interface QueueMeans {
 
 export class DurableQueue {
   /** What the doors ask; it may be asked at once, and answers when the store is open. */
-  readonly service: DurableJobService;
+  readonly services: DurableServices;
   readonly #late: LateStore;
-  readonly #changes: JobChanges;
   readonly #secrets: CallbackSecrets;
   readonly #worker: Worker;
   readonly #parking: Parking;
@@ -70,10 +67,9 @@ export class DurableQueue {
     this.#secrets = new CallbackSecrets({ path: config.callbackSecretsFile, clock, log });
     const observer = metrics.callbacks;
     this.#deliverer = new Deliverer({ ...shared, rules, secrets: this.#secrets, webhookId, observer });
-    this.#changes = new JobChanges(shared);
     const { resultTtlMs, maxAttempts } = config;
-    const taking = { ...shared, newJobId: randomUUID, maxAttempts, resultTtlMs, callbackFault: rules.fault };
-    this.service = new DurableJobService({ ...taking, changes: this.#changes, submitter: new Submitter(taking) });
+    const bounds = { maxAttempts, resultTtlMs, callbackFault: rules.fault };
+    this.services = durableServices({ ...shared, ...bounds, newJobId: randomUUID });
     metrics.queue.countDepth(() => store.depth());
     health.note('jobStore', () => (this.#worker.storeAnswers ? undefined : 'the job store does not answer'));
   }
@@ -82,7 +78,7 @@ export class DurableQueue {
   async start(): Promise<void> {
     await this.#secrets.start();
     await this.#late.open();
-    this.#changes.start();
+    this.services.changes.start();
     this.#worker.start();
     this.#parking.start();
     this.#sweeper.start();
@@ -98,7 +94,7 @@ export class DurableQueue {
 
   /** Last of all, when nobody asks for a job any more. */
   async close(): Promise<void> {
-    this.#changes.stop();
+    this.services.changes.stop();
     this.#secrets.stop();
     await this.#late.close();
   }

@@ -56,6 +56,8 @@ export interface JobFailureDetails {
   readonly field?: string | undefined;
   readonly refusal?: Refusal | undefined;
   readonly retryAfterMs?: number | undefined;
+  /** The same request is answered so whenever it comes. */
+  readonly isFinal?: boolean;
   readonly cause?: unknown;
 }
 
@@ -81,7 +83,7 @@ export class JobFailure extends Error {
     this.jobId = details.jobId;
     this.field = details.field;
     this.refusal = details.refusal;
-    this.retryAfterMs = details.retryAfterMs ?? row.retryAfterMs;
+    this.retryAfterMs = details.isFinal ? undefined : (details.retryAfterMs ?? row.retryAfterMs);
   }
 
   get origin(): Origin {

@@ -11,9 +11,7 @@ import { FleetView } from '../../registry/fleet-view.ts';
 import { exitOffer } from '../../registry/registry-suite.ts';
 import { freshLoad, unlimited } from '../auth/caller.ts';
 import type { CallContext } from '../call.ts';
-import { DurableJobService } from './durable-job-service.ts';
-import { JobChanges } from './job-changes.ts';
-import { Submitter } from './submitter.ts';
+import { durableServices } from './durable-services.ts';
 
 export interface QueueOptions {
   readonly clock: Clock;
@@ -37,11 +35,9 @@ export function openQueue({ clock, newJobId, fates, settings, seen = (store) => 
   const observer = { claimed() {}, ended() {} };
   const log = pino({ level: 'silent' });
   const worker = new Worker({ store: inner, clock, random, fleet, links, podId: 'pod-1', observer, log, onRoom() {} });
-  const changes = new JobChanges({ store, clock });
   const callbackFault = (url: URL) => (url.protocol === 'https:' ? undefined : 'must be an https URL');
-  const means = { store, clock, random, newJobId };
-  const submitter = new Submitter({ ...means, maxAttempts: 3, resultTtlMs: dayMs, callbackFault });
-  const durable = new DurableJobService({ ...means, changes, submitter });
+  const bounds = { maxAttempts: 3, resultTtlMs: dayMs, callbackFault };
+  const { durable, keyed, changes } = durableServices({ store, clock, random, newJobId, ...bounds });
   changes.start();
   worker.start();
   return {
@@ -50,6 +46,7 @@ export function openQueue({ clock, newJobId, fates, settings, seen = (store) => 
     worker,
     changes,
     durable,
+    keyed,
     close: async () => {
       changes.stop();
       await worker.stop(0);

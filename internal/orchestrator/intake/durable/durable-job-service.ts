@@ -16,6 +16,7 @@ import type {
   WatchJobRequest,
   WatchJobResponse,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
+import type { RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import { hasEnded, type JobRecord, type JobRef } from '../../jobs/job.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
@@ -25,6 +26,7 @@ import { notFound, redriven, resultGone, withoutResult } from './durable-failure
 import { type Insistence, insist } from './insist.ts';
 import type { JobChanges } from './job-changes.ts';
 import { toChange, toJobMessage, toResultHead } from './job-record-messages.ts';
+import { keptAnswer } from './kept-answer.ts';
 import { toListQuery } from './list-request.ts';
 import { pieces } from './result-body.ts';
 import { ask } from './store-failure.ts';
@@ -60,9 +62,21 @@ export class DurableJobService {
 
   /** Ends with the job's end, when the caller goes away, and fails with DRAINING when the pod does. */
   async *watchJob(request: WatchJobRequest, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
+    const changes = await this.openWatch(request, context);
+    if (changes) yield* changes;
+  }
+
+  /** The same, once it is known that there is such a job; undefined when nothing is left to tell. */
+  async openWatch(
+    request: WatchJobRequest,
+    context: CallContext,
+  ): Promise<AsyncGenerator<WatchJobResponse, void, undefined> | undefined> {
     const job = await this.#find(request, context);
     const after = readCursor(request.cursor, job);
-    if (hasEnded(job.state) && after === job.sequence) return;
+    return hasEnded(job.state) && after === job.sequence ? undefined : this.#changes(job, after, context);
+  }
+
+  async *#changes(job: JobRef, after: number, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
     const leaving = this.#leaving.signal;
     const until = AbortSignal.any([context.signal, leaving]);
     for await (const event of this.#options.changes.after(job, after, until)) yield toChange(job.jobId, event);
@@ -90,6 +104,13 @@ export class DurableJobService {
     if (!head) throw resultGone(record.jobId);
     yield part({ case: 'head', value: toResultHead(record, head) });
     for await (const value of pieces(store, record, head)) yield part({ case: 'body', value });
+  }
+
+  /** The same in one message, as RunJob answers. */
+  async wholeResult(request: GetJobResultRequest, context: CallContext): Promise<RunJobResponse> {
+    const record = await this.#find(request, context);
+    if (record.state !== 'SUCCEEDED') throw withoutResult(record);
+    return keptAnswer(this.#options.store, record);
   }
 
   /** A job that is over is returned as it is. */

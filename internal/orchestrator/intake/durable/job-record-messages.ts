@@ -11,6 +11,7 @@ import {
   JobState as WireState,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import { Execution } from '../../../../gen/resproxy/v1/failure_pb.ts';
+import type { AttemptRecord } from '../../failure/failures.ts';
 import { codeNumber, failureTable } from '../../failure/table.ts';
 import type { AttemptEnd, CallbackState, Failure, JobEvent, JobRecord, JobState } from '../../jobs/job.ts';
 import type { ResultHead } from '../../jobs/job-store.ts';
@@ -88,8 +89,12 @@ export function stateOf(state: WireState): JobState | undefined {
   return stateNames.get(state);
 }
 
-function toAttemptMessage({ exitId, failure, durationMs }: AttemptEnd): Attempt {
-  return toAttempt({ exitId, code: failure?.code, execution: failure?.execution ?? 'DONE', durationMs });
+export function toAttemptRecord({ exitId, failure, durationMs }: AttemptEnd): AttemptRecord {
+  return { exitId, code: failure?.code, execution: failure?.execution ?? 'DONE', durationMs };
+}
+
+function toAttemptMessage(end: AttemptEnd): Attempt {
+  return toAttempt(toAttemptRecord(end));
 }
 
 /** The store ends some jobs by itself, without a sentence. */

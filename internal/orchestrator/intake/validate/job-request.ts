@@ -32,13 +32,17 @@ export function isIdempotent(method: string, retry: RetryPolicy | undefined): bo
   return retry?.idempotent ?? idempotentMethods.has(method);
 }
 
-/** Throws a JobFailure that names the field. */
+export function refuseRetryOnStatus(retry: RetryPolicy | undefined): void {
+  if (retry?.retryOnStatus.length)
+    throw unimplemented('retry.retry_on_status', 'is for durable jobs: SubmitJob honours it');
+}
+
+/** Of a job that is not kept: RunJob without a key, and StreamJob. Throws a JobFailure that names the field. */
 export function toJob(message: RunJobRequest | StreamJobRequest, facts: JobFacts): Job {
   refuseUnknown('', message);
   if (message.idempotencyKey !== '')
-    throw unimplemented('idempotency_key', 'this version does not honour it; leave it out');
-  if (message.retry?.retryOnStatus.length)
-    throw unimplemented('retry.retry_on_status', 'is for durable jobs: SubmitJob honours it');
+    throw unimplemented('idempotency_key', 'an answer that is not kept cannot be given again: RunJob honours it');
+  refuseRetryOnStatus(message.retry);
   if (!message.request) throw invalid('request', 'is missing');
   const streamed = message.$typeName === 'resproxy.v1.StreamJobRequest';
   const request = outboundRequest(message.request, streamed ? 0 : bounds.maxUnaryResponseBytes);
