@@ -6,6 +6,7 @@ import { JobFailure } from '../../failure/failures.ts';
 import { asFailure } from '../as-failure.ts';
 import type { CallContext } from '../call.ts';
 import type { DurableJobService } from '../durable/durable-job-service.ts';
+import type { PaceOptions } from '../http/body-pace.ts';
 import { headerOf } from '../http/exchange.ts';
 import { rules, type Services } from '../methods.ts';
 import { invalid } from '../validate/faults.ts';
@@ -17,8 +18,12 @@ import { toListRequest } from './jobs-query.ts';
 import { json, jsonText, type Reply } from './reply.ts';
 import { type Answer, guarded, type Methods, type RestCall, readOnly, refuseQuery } from './route.ts';
 
-export function jobRoutes({ jobs, durable }: Services): readonly (readonly [string, Methods])[] {
-  const take = guarded(rules.runJob, (call, context) => answerJob({ jobs, durable }, call, context));
+export interface JobRouteServices extends Services {
+  readonly pace: PaceOptions;
+}
+
+export function jobRoutes({ jobs, durable, pace }: JobRouteServices): readonly (readonly [string, Methods])[] {
+  const take = guarded(rules.runJob, (call, context) => answerJob({ jobs, durable, pace }, call, context));
   const list = guarded(rules.readJob, async ({ query }, context) =>
     json(200, toJobList(await durable.listJobs(toListRequest(query), context))),
   );
@@ -48,7 +53,7 @@ export function jobRoutes({ jobs, durable }: Services): readonly (readonly [stri
 }
 
 async function answerJob(
-  { jobs, durable }: Pick<Services, 'jobs' | 'durable'>,
+  { jobs, durable, pace }: Pick<JobRouteServices, 'jobs' | 'durable' | 'pace'>,
   call: RestCall,
   context: CallContext,
 ): Promise<Reply> {
@@ -57,7 +62,7 @@ async function answerJob(
   checkBodyHead(request);
   const key = keyInHeader(request);
   if (call.expectsContinue) response.writeContinue();
-  const input = toJobInput(await readJson(request));
+  const input = toJobInput(await readJson(request, pace));
   const asked = { ...input.request, idempotencyKey: oneKey(key, input) };
   if (syncInQuery || input.sync) {
     if (input.durableField !== undefined)
