@@ -46,6 +46,9 @@ interface Peers {
   readonly relay: RelayIntake;
 }
 
+/** Before this pod goes on without Redis, and says so. */
+const firstAnswerMs = 2_000;
+
 export class SharedFleet implements PodListener {
   readonly registry: RedisRegistry;
   readonly shares: FleetShares;
@@ -133,13 +136,14 @@ export class SharedFleet implements PodListener {
     this.#peers?.links.podLeft(pod);
   }
 
-  /** The peer port first: the lease tells others where it is. Redis is not waited for. */
+  /** The peer port first: the lease tells others where it is. Redis has a moment to answer, but need not. */
   async start(): Promise<AddressInfo | undefined> {
     await this.#peers?.credential.start();
     const listening = await this.#peers?.server.start();
     this.#requests.start();
     this.#follower.start();
     this.#bootCheck.start();
+    await this.#requests.upWithin(firstAnswerMs);
     this.registry.start(listening ? formatAddress({ host: this.#config.podAddress, port: listening.port }) : '');
     this.shares.start();
     return listening;
