@@ -2,6 +2,7 @@
 // which `go mod download` fetches and checks against the checksum database.
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
+import { go } from '../../harness/tools.ts';
 
 const modules = [
   {
@@ -32,7 +33,7 @@ export function foreignCrds(): readonly string[] {
 /** Outside of this project, so that no go.mod is asked. */
 function download(module: string): string {
   try {
-    return execFileSync('go', ['mod', 'download', '-json', module], {
+    return execFileSync(go(), ['mod', 'download', '-json', module], {
       cwd: tmpdir(),
       encoding: 'utf8',
       timeout: boundMs,

@@ -1,4 +1,4 @@
-// Helm: from PATH, from this project's cache, or built into that cache by Go, in the version that go.mod beside this file
+// Helm: from PATH, from this project's cache, or built into that cache by Go, in the version that helm/go.mod beside this file
 // names. `node tests/kube/tools/helm.ts` builds it in advance.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { go } from '../../harness/tools.ts';
 
-const toolsDir = import.meta.dirname;
+const moduleDir = join(import.meta.dirname, 'helm');
 /** Of a cold build, with every library still to be fetched. */
 export const helmBuildBoundMs = 20 * 60_000;
 
@@ -22,8 +22,8 @@ export function helm(): string {
 }
 
 function helmVersion(): string {
-  const version = /helm\.sh\/helm\/v4 (v\S+)/.exec(readFileSync(join(toolsDir, 'go.mod'), 'utf8'))?.[1];
-  if (version === undefined) throw new Error('tests/kube/tools/go.mod names no version of Helm');
+  const version = /helm\.sh\/helm\/v4 (v\S+)/.exec(readFileSync(join(moduleDir, 'go.mod'), 'utf8'))?.[1];
+  if (version === undefined) throw new Error('tests/kube/tools/helm/go.mod names no version of Helm');
   return version;
 }
 
@@ -34,7 +34,7 @@ function build(cacheDir: string, path: string, version: string): void {
   process.stderr.write('building helm, once; this takes minutes\n');
   const flags = `-s -w -X helm.sh/helm/v4/internal/version.version=${version}`;
   execFileSync(go(), ['build', '-trimpath', '-ldflags', flags, '-o', unfinished, 'helm.sh/helm/v4/cmd/helm'], {
-    cwd: toolsDir,
+    cwd: moduleDir,
     env: { ...process.env, CGO_ENABLED: '0' },
     stdio: ['ignore', 'inherit', 'inherit'],
     timeout: helmBuildBoundMs,
