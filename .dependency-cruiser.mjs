@@ -3,6 +3,9 @@ const room = (name) => `^internal/orchestrator/${name}/`;
 const orchestratorRooms = [
   'intake',
   'dispatch',
+  'queue',
+  'callbacks',
+  'jobs',
   'route',
   'registry',
   'channel',
@@ -16,8 +19,10 @@ const orchestratorRooms = [
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
-  intake: ['dispatch', 'route', 'registry', 'channel', 'failure'],
+  intake: ['dispatch', 'queue', 'jobs', 'route', 'registry', 'channel', 'failure'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
+  queue: ['dispatch', 'jobs', 'route', 'registry', 'channel', 'failure'],
+  callbacks: ['jobs'],
   route: [],
   registry: ['route', 'keys', 'redis'],
   channel: ['keys', 'registry', 'route', 'failure'],
@@ -26,6 +31,7 @@ const allowed = {
   admin: ['registry'],
   failure: [],
   redis: [],
+  jobs: ['failure', 'redis'],
   limits: ['redis'],
 };
 /** And which of the shared floors. gen is for the edges. */
@@ -34,6 +40,7 @@ const floors = {
   channel: ['^gen/', '^internal/wire/'],
   peer: ['^gen/', '^internal/wire/'],
   failure: ['^gen/'],
+  callbacks: ['^internal/guard/'],
 };
 
 const only = (name, from, to) => ({
@@ -55,7 +62,7 @@ export default {
     {
       name: 'no-dev-packages-at-run-time',
       severity: 'error',
-      from: { path: '^(cmd|internal)/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^(cmd|internal)/', pathNot: '(\\.test\\.ts$|/jobs/suite/)' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     { name: 'nothing-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },

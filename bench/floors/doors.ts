@@ -8,9 +8,8 @@ import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Frame, FrameSchema, type OpenOk } from '../../gen/resproxy/v1/channel_pb.ts';
 import { type HttpRequest, TimingsSchema } from '../../gen/resproxy/v1/http_pb.ts';
+import { AttemptSchema, ExitInfoSchema } from '../../gen/resproxy/v1/job_parts_pb.ts';
 import {
-  AttemptSchema,
-  ExitInfoSchema,
   JobService,
   RunJobRequestSchema,
   type RunJobResponse,

@@ -7,7 +7,6 @@ import {
   logLevel,
   optionalText,
   readSettings,
-  refused,
   SettingsError,
   type SettingValues,
   text,
@@ -20,6 +19,7 @@ import {
   parseRange,
 } from '../../internal/orchestrator/app.ts';
 import { fleetSettings, readFleet } from './fleet-config.ts';
+import { queueSettings, readQueue } from './queue-config.ts';
 
 const MiB = 1024 * 1024;
 const port = (help: string, fallback: number) =>
@@ -87,8 +87,8 @@ export const settings = {
     max: 2 ** 40,
   }),
   ...fleetSettings,
+  ...queueSettings,
   LOG_LEVEL: logLevel,
-  RESPROXY_CALLBACK_ALLOW: refused('Callbacks belong to durable jobs, which this version does not have.'),
 };
 
 export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
@@ -123,6 +123,7 @@ export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
     callersFile: values.RESPROXY_CALLERS === 'none' ? undefined : values.RESPROXY_CALLERS.slice('file:'.length),
     podId: values.RESPROXY_POD_ID,
     fleet,
+    queue: readQueue(values),
     lameDuckMs: values.RESPROXY_LAME_DUCK_MS,
     shutdownGraceMs: values.RESPROXY_SHUTDOWN_GRACE_MS,
     drainSpreadMs: values.RESPROXY_DRAIN_SPREAD_MS,

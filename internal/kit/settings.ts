@@ -61,6 +61,27 @@ export function integer(
   return { schema, help, shownDefault: String(fallback) };
 }
 
+const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A time such as 90s, 30m, 24h or 7d, between the bounds; its value is milliseconds. */
+export function duration(
+  help: string,
+  { fallback, minMs, maxMs }: { fallback: string; minMs: number; maxMs: number },
+): Setting<number> {
+  const schema = z
+    .string()
+    .default(fallback)
+    .transform((value) => {
+      const [, count, unit = ''] = /^(\d{1,9})([smhd])$/.exec(value) ?? [];
+      return Number(count) * (unitMs[unit] ?? Number.NaN);
+    })
+    .refine(
+      (ms) => ms >= minMs && ms <= maxMs,
+      `must be a time from ${minMs / 1000}s to ${maxMs / 1000}s, such as 24h`,
+    );
+  return { schema, help, shownDefault: fallback };
+}
+
 /** Text, checked by `pattern`; `what` completes "must be ...". */
 export function text(
   help: string,

@@ -12,7 +12,7 @@ export interface LocalConfig {
 
 type Env = Readonly<Record<string, string>>;
 
-export function orchestratorEnv({ ports, logLevel }: LocalConfig, credentials: DevCredentials): Env {
+export function orchestratorEnv({ dir, ports, logLevel }: LocalConfig, credentials: DevCredentials): Env {
   return {
     RESPROXY_HTTP_PORT: String(ports.http),
     RESPROXY_GRPC_PORT: String(ports.grpc),
@@ -20,6 +20,8 @@ export function orchestratorEnv({ ports, logLevel }: LocalConfig, credentials: D
     RESPROXY_ADMIN_PORT: String(ports.admin),
     RESPROXY_KEYS: `file:${resolve(credentials.keysFile)}`,
     RESPROXY_CALLERS: `file:${resolve(credentials.callersFile)}`,
+    RESPROXY_DATA_DIR: resolve(dir),
+    RESPROXY_CALLBACK_SECRETS: `file:${resolve(credentials.callbackSecretsFile)}`,
     RESPROXY_LAME_DUCK_MS: '0',
     RESPROXY_SHUTDOWN_GRACE_MS: '10000',
     LOG_LEVEL: logLevel,

@@ -17,7 +17,7 @@ test('the first run makes a key and a token that only their owner can read', asy
   const made = await devCredentials(dir, randomBytes);
   expect(made.made).toBe(true);
   expect((await stat(dir)).mode & 0o777).toBe(0o700);
-  for (const file of [made.agentKeyFile, made.tokenFile, made.keysFile, made.callersFile]) {
+  for (const file of [made.agentKeyFile, made.tokenFile, made.keysFile, made.callersFile, made.callbackSecretsFile]) {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
   }
   expect(await readFile(made.tokenFile, 'utf8')).toBe(`${made.token}\n`);

@@ -14,9 +14,15 @@ export interface DevCredentials {
   readonly agentKey: string;
   readonly tokenFile: string;
   readonly token: string;
+  /** What callbacks of its jobs are signed with. */
+  readonly callbackSecretsFile: string;
   /** Whether this run made any of them. */
   readonly made: boolean;
 }
+
+const tenant = 'dev';
+/** As Standard Webhooks has it: 24 to 64. */
+const secretBytes = 32;
 
 export async function devCredentials(dir: string, randomBytes: RandomBytes): Promise<DevCredentials> {
   await mkdir(dir, { recursive: true });
@@ -27,14 +33,13 @@ export async function devCredentials(dir: string, randomBytes: RandomBytes): Pro
   const tokenFile = join(dir, 'dev-token');
   const agentKey = await secret(agentKeyFile, keysFile, () => makeAgentKey(keysFile, { name: 'dev' }, randomBytes));
   const token = await secret(tokenFile, callersFile, () =>
-    makeCallerToken(
-      callersFile,
-      { name: `dev-${randomName(randomBytes)}`, tenant: 'dev', scopes: [...scopes] },
-      randomBytes,
-    ),
+    makeCallerToken(callersFile, { name: `dev-${randomName(randomBytes)}`, tenant, scopes: [...scopes] }, randomBytes),
   );
+  const callbackSecretsFile = join(dir, 'callback-secrets.json');
+  if ((await readIfThere(callbackSecretsFile)) === '') await makeCallbackSecret(callbackSecretsFile, randomBytes);
   const made = agentKey.made || token.made;
-  return { keysFile, callersFile, agentKeyFile, agentKey: agentKey.text, tokenFile, token: token.text, made };
+  const files = { keysFile, callersFile, agentKeyFile, tokenFile, callbackSecretsFile };
+  return { ...files, agentKey: agentKey.text, token: token.text, made };
 }
 
 /** What the file holds, if the list of digests knows it; else a new one. */
@@ -45,6 +50,11 @@ async function secret(file: string, digestsFile: string, make: () => Promise<str
   await writeFile(file, `${fresh}\n`, { mode: 0o600 });
   await chmod(file, 0o600);
   return { text: fresh, made: true };
+}
+
+async function makeCallbackSecret(file: string, randomBytes: RandomBytes): Promise<void> {
+  const secret = `whsec_${Buffer.from(randomBytes(secretBytes)).toString('base64')}`;
+  await writeFile(file, `${JSON.stringify({ secrets: [{ tenant, secrets: [secret] }] }, null, 2)}\n`, { mode: 0o600 });
 }
 
 /** A caller's name is taken for good; one whose token was lost must not stand in the way of the next. */

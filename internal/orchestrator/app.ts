@@ -2,6 +2,7 @@
 // place where starting and stopping are an argument written down.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { sleep } from '../kit/clock.ts';
 import type { App } from '../kit/program.ts';
 import { TlsFiles } from '../kit/tls-files.ts';
@@ -12,6 +13,7 @@ import { AgentListener } from './channel/agent-listener.ts';
 import { type AddressRange, isLoopback, parseRange } from './channel/client-address.ts';
 import type { LinkDirectory } from './channel/link.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { DurableQueue, type QueueConfig } from './durable-queue.ts';
 import { type Ground, layGround } from './ground.ts';
 import { Admission } from './intake/admission.ts';
 import { AgentService } from './intake/agent-service.ts';
@@ -21,7 +23,9 @@ import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
-import { alone as ownShares } from './intake/shares.ts';
+import { alone as ownShares, type Shares } from './intake/shares.ts';
+import type { JobStore } from './jobs/job-store.ts';
+import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
 import { FileKeys } from './keys/file-keys.ts';
 import { Keyring } from './keys/keyring.ts';
 import type { PeerConfig } from './peer/peer-credential.ts';
@@ -55,6 +59,7 @@ export interface OrchestratorConfig {
   /** Undefined: everybody is let in. */
   readonly callersFile: string | undefined;
   readonly podId: string;
+  readonly queue: QueueConfig;
   /** Undefined: this pod is alone. */
   readonly fleet: FleetConfig | undefined;
   /** After SIGTERM: how long everything is still taken, so that balancers can look elsewhere. */
@@ -79,6 +84,7 @@ export class OrchestratorApp implements App {
   readonly #callers: CallersFile | undefined;
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
+  readonly #queue: DurableQueue;
   readonly #connections: AgentConnections;
   /** Undefined: this pod is alone. */
   readonly #shared: SharedFleet | undefined;
@@ -133,25 +139,19 @@ export class OrchestratorApp implements App {
       maxWholeBodyBytes: limits.maxUnaryBodyBytes,
       maxPieceBytes: limits.maxDataBytes,
     });
-    const observer = metrics.jobs;
     const shares = this.#shared?.shares ?? ownShares;
-    const jobs = new JobService({
-      runner: this.#dispatcher,
-      clock,
-      newJobId: randomUUID,
-      observer,
-      maxAttempts,
-      shares,
-    });
-    const agents = new AgentService(memory, control);
-    this.#agents = agents;
+    const openStore = () => this.#openStore();
+    this.#queue = new DurableQueue(config.queue, { ...ground, links, openStore });
+    this.#agents = new AgentService(memory, control);
+    const jobs = this.#jobs(shares);
+    const services = { ...this.#queue.services, jobs, agents: this.#agents };
 
     // Callers: who may ask, and the doors.
-    this.#callers =
-      config.callersFile === undefined ? undefined : new CallersFile({ path: config.callersFile, clock, log });
+    this.#callers = callersIn(config.callersFile, ground);
     this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight, shares });
+    const { jobs: observer } = metrics;
     const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
-    const shared = { ...ground, tls, gate, jobs, agents, newRequestId: randomUUID };
+    const shared = { ...ground, ...services, tls, gate, newRequestId: randomUUID };
     this.#grpcDoor = new GrpcDoor({ ...door('grpc'), ...shared });
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
@@ -169,6 +169,7 @@ export class OrchestratorApp implements App {
     this.#listening('admin', await this.#admin.listen());
     const peer = await this.#shared?.start();
     if (peer) this.#listening('peer', peer);
+    await this.#queue.start();
     this.#listening('agent', await this.#agentDoor.start());
     this.#listening('grpc', await this.#grpcDoor.start());
     this.#listening('http', await this.#httpDoor.start());
@@ -179,7 +180,8 @@ export class OrchestratorApp implements App {
   /**
    * 1. Readiness off; everything is still taken while balancers look elsewhere.
    * 2. Agents are told to dial another pod, paced; each serves here until it has one.
-   * 3. The doors finish what they have: jobs run on for at most the grace and are then cancelled.
+   * 3. The doors finish what they have: jobs run on for at most the grace and are then cancelled, durable ones handed
+   *    back to the queue.
    * 4. Agents that have moved are let go, with what other pods sent them. Without another pod to move to no job can come
    *    any more, and nothing is waited for: their connections close with 4001.
    * 5. Links, lease, ports, files and timers are let go.
@@ -191,13 +193,16 @@ export class OrchestratorApp implements App {
     log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#httpDoor.leave();
     this.#agents.endWatches();
+    this.#queue.services.durable.endWatches();
     this.#shared?.registry.setDraining();
     await sleep(clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
-    await Promise.all([this.#grpcDoor.stop(graceMs), this.#httpDoor.stop(graceMs)]);
+    const drained = this.#queue.drain(graceMs);
+    await Promise.all([this.#grpcDoor.stop(graceMs), this.#httpDoor.stop(graceMs), drained]);
     this.#admission.drain();
     await this.#dispatcher.drain();
+    await this.#queue.close();
     if (!this.#shared?.hasOthers) this.#connections.endJobs();
     await agentsGone;
     await this.#shared?.leave(leaveGraceMs);
@@ -208,6 +213,19 @@ export class OrchestratorApp implements App {
     for (const files of this.#certificates) files.stop();
     lag.stop();
     log.info('stopped');
+  }
+
+  #openStore(): Promise<JobStore> {
+    const { clock } = this.#ground;
+    const path = join(this.#config.queue.dataDir, 'jobs.sqlite');
+    return this.#shared?.openJobStore() ?? openSqliteJobStore({ path, now: () => clock.wallMs() });
+  }
+
+  #jobs(shares: Shares): JobService {
+    const { clock, metrics } = this.#ground;
+    const { keyed } = this.#queue.services;
+    const means = { runner: this.#dispatcher, keyed, clock, observer: metrics.jobs, shares };
+    return new JobService({ ...means, newJobId: randomUUID, maxAttempts });
   }
 
   #countConnections(): void {
@@ -237,6 +255,10 @@ export class OrchestratorApp implements App {
 /** Where this pod is the fleet. */
 function alone(connections: AgentConnections): { readonly links: LinkDirectory; readonly control: AgentControl } {
   return { links: connections, control: connections };
+}
+
+function callersIn(path: string | undefined, { clock, log }: Ground): CallersFile | undefined {
+  return path === undefined ? undefined : new CallersFile({ path, clock, log });
 }
 
 function authenticator(callers: CallersFile | undefined): Authenticator {

@@ -7,6 +7,8 @@ import { version } from '../kit/program.ts';
 import type { AgentConnections } from './channel/agent-connections.ts';
 import type { LinkDirectory } from './channel/link.ts';
 import type { Ground } from './ground.ts';
+import type { JobStore } from './jobs/job-store.ts';
+import { openRedisJobStore } from './jobs/redis/redis-store.ts';
 import { FleetShares } from './limits/fleet-shares.ts';
 import { FleetControl } from './peer/fleet-control.ts';
 import { FleetLinks } from './peer/fleet-links.ts';
@@ -46,6 +48,8 @@ interface Peers {
   readonly relay: RelayIntake;
 }
 
+/** Of the job store, over which a Cluster's nodes share the work; fixed for the life of a store. */
+const clusterPartitions = 16;
 /** Before this pod goes on without Redis, and says so. */
 const firstAnswerMs = 2_000;
 
@@ -56,6 +60,8 @@ export class SharedFleet implements PodListener {
   readonly #means: FleetMeans;
   readonly #requests: RedisClient;
   readonly #follower: RedisClient;
+  /** A blocking read holds up whatever else its connection has to do. */
+  readonly #jobFollower: RedisClient;
   readonly #bootCheck: BootCheck;
   readonly #pods = new Set<RemotePod>();
   #peers: Peers | undefined;
@@ -67,6 +73,7 @@ export class SharedFleet implements PodListener {
     const client = redisClients({ url: config.redis, clock, random, log, observer: metrics.redis });
     this.#requests = client('request');
     this.#follower = client('follower');
+    this.#jobFollower = client('follower');
     this.#bootCheck = new BootCheck({ kind: config.redis.kind, client: this.#requests, clock, log });
     this.registry = new RedisRegistry({
       redis: this.#requests,
@@ -121,6 +128,14 @@ export class SharedFleet implements PodListener {
     };
   }
 
+  /** Its owner closes it before this pod leaves. */
+  openJobStore(): Promise<JobStore> {
+    const { redis, redisPrefix: prefix } = this.#config;
+    const { clock } = this.#means;
+    const partitions = redis.kind === 'cluster' ? clusterPartitions : 1;
+    return openRedisJobStore({ redis: this.#requests, follower: this.#jobFollower, clock, prefix, partitions });
+  }
+
   podJoined(pod: RemotePod): void {
     this.#pods.add(pod);
     if (this.#peers) this.#peers.links.podJoined(pod);
@@ -142,6 +157,7 @@ export class SharedFleet implements PodListener {
     const listening = await this.#peers?.server.start();
     this.#requests.start();
     this.#follower.start();
+    this.#jobFollower.start();
     this.#bootCheck.start();
     await this.#requests.upWithin(firstAnswerMs);
     this.registry.start(listening ? formatAddress({ host: this.#config.podAddress, port: listening.port }) : '');
@@ -157,7 +173,7 @@ export class SharedFleet implements PodListener {
     await this.registry.stop();
     this.shares.close();
     this.#bootCheck.close();
-    await Promise.all([this.#requests.close(), this.#follower.close()]);
+    await Promise.all([this.#requests.close(), this.#follower.close(), this.#jobFollower.close()]);
     peers?.credential.stop();
   }
 

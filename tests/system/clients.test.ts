@@ -13,6 +13,7 @@ import { Cluster } from '../harness/cluster.ts';
 import { Origin } from '../harness/origin.ts';
 import { projectDir } from '../harness/process.ts';
 import { shared, story } from '../harness/story.ts';
+import { TempDir } from '../harness/temp.ts';
 import { grpcurl, tool } from '../harness/tools.ts';
 import { until } from '../harness/waiting.ts';
 
@@ -63,6 +64,15 @@ story('curl', async () => {
     const { result } = JSON.parse(await shell(line)) as { result: { statusCode: number } };
     expect(result.statusCode).toBe(200);
   }
+});
+
+story('a job that outlives the call, with curl', async (use) => {
+  const { path: TMPDIR } = use(await TempDir.make());
+  const [submit = '', watch = '', fetched = ''] = await commands('Jobs that outlive the call, with curl');
+  expect(await shell(submit, { TMPDIR })).toContain('Job accepted.');
+  expect(await shell(watch, { TMPDIR })).toContain('"state":"SUCCEEDED"');
+  expect(await shell(fetched, { TMPDIR })).toContain('"statusCode":200');
+  expect(await shell(submit, { TMPDIR })).toContain('Job accepted before.');
 });
 
 story('grpcurl', async () => {

@@ -8,10 +8,14 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
-import type { Execution, FailureCode } from "./failure_pb.ts";
+import type { CancelJobRequestSchema, CancelJobResponseSchema, GetJobRequestSchema, GetJobResponseSchema, GetJobResultRequestSchema, GetJobResultResponseSchema, ListJobsRequestSchema, ListJobsResponseSchema, RedriveJobRequestSchema, RedriveJobResponseSchema, SubmitJobRequestSchema, SubmitJobResponseSchema, WatchJobRequestSchema, WatchJobResponseSchema } from "./durable_job_pb.ts";
+import { file_resproxy_v1_durable_job } from "./durable_job_pb.ts";
+import type { FailureCode } from "./failure_pb.ts";
 import { file_resproxy_v1_failure } from "./failure_pb.ts";
 import type { Header, HttpRequest, Timings } from "./http_pb.ts";
 import { file_resproxy_v1_http } from "./http_pb.ts";
+import type { Attempt, ExitInfo, RetryPolicy } from "./job_parts_pb.ts";
+import { file_resproxy_v1_job_parts } from "./job_parts_pb.ts";
 import type { Target } from "./target_pb.ts";
 import { file_resproxy_v1_target } from "./target_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -20,49 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file resproxy/v1/job.proto.
  */
 export const file_resproxy_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChVyZXNwcm94eS92MS9qb2IucHJvdG8SC3Jlc3Byb3h5LnYxIq8BCgtSZXRyeVBvbGljeRIUCgxtYXhfYXR0ZW1wdHMYASABKA0SMgoPaW5pdGlhbF9iYWNrb2ZmGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC21heF9iYWNrb2ZmGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKCmlkZW1wb3RlbnQYBCABKAhIAIgBAUINCgtfaWRlbXBvdGVudCLNAQoNUnVuSm9iUmVxdWVzdBIpCgdyZXF1ZXN0GAEgASgLMhgucmVzcHJveHkudjEuSHR0cFJlcXVlc3QSIwoGdGFyZ2V0GAIgASgLMhMucmVzcHJveHkudjEuVGFyZ2V0EioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJEicKBXJldHJ5GAUgASgLMhgucmVzcHJveHkudjEuUmV0cnlQb2xpY3kiwQEKDlJ1bkpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIrCghyZXNwb25zZRgCIAEoCzIZLnJlc3Byb3h5LnYxLkh0dHBSZXNwb25zZRIjCgRleGl0GAMgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoIYXR0ZW1wdHMYBCADKAsyFC5yZXNwcm94eS52MS5BdHRlbXB0EiUKB3RpbWluZ3MYBSABKAsyFC5yZXNwcm94eS52MS5UaW1pbmdzImoKDEh0dHBSZXNwb25zZRITCgtzdGF0dXNfY29kZRgBIAEoDRIkCgdoZWFkZXJzGAIgAygLMhMucmVzcHJveHkudjEuSGVhZGVyEgwKBGJvZHkYAyABKAwSEQoJZmluYWxfdXJsGAQgASgJImkKCEV4aXRJbmZvEg8KB2V4aXRfaWQYASABKAkSEAoIYWdlbnRfaWQYAiABKAkSDwoHY291bnRyeRgDIAEoCRIOCgZyZWdpb24YBCABKAkSDAoEY2l0eRgFIAEoCRILCgNhc24YBiABKA0imgEKB0F0dGVtcHQSDwoHZXhpdF9pZBgBIAEoCRImCgRjb2RlGAIgASgOMhgucmVzcHJveHkudjEuRmFpbHVyZUNvZGUSKQoJZXhlY3V0aW9uGAMgASgOMhYucmVzcHJveHkudjEuRXhlY3V0aW9uEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uItABChBTdHJlYW1Kb2JSZXF1ZXN0EikKB3JlcXVlc3QYASABKAsyGC5yZXNwcm94eS52MS5IdHRwUmVxdWVzdBIjCgZ0YXJnZXQYAiABKAsyEy5yZXNwcm94eS52MS5UYXJnZXQSKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSJwoFcmV0cnkYBSABKAsyGC5yZXNwcm94eS52MS5SZXRyeVBvbGljeSKtAQoRU3RyZWFtSm9iUmVzcG9uc2USKAoGc3RhdHVzGAEgASgLMhYucmVzcHJveHkudjEuSm9iU3RhdHVzSAASKQoEaGVhZBgCIAEoCzIZLnJlc3Byb3h5LnYxLlJlc3BvbnNlSGVhZEgAEg4KBGJvZHkYAyABKAxIABIqCgdzdW1tYXJ5GAQgASgLMhcucmVzcHJveHkudjEuSm9iU3VtbWFyeUgAQgcKBWV2ZW50IvABCglKb2JTdGF0dXMSDgoGam9iX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SKwoFc3RhdGUYAyABKA4yHC5yZXNwcm94eS52MS5Kb2JTdGF0dXMuU3RhdGUSIwoEZXhpdBgEIAEoCzIVLnJlc3Byb3h5LnYxLkV4aXRJbmZvEiYKBGNvZGUYBSABKA4yGC5yZXNwcm94eS52MS5GYWlsdXJlQ29kZSJICgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhQKEFNUQVRFX0RJU1BBVENIRUQQARISCg5TVEFURV9SRVRSWUlORxACIlwKDFJlc3BvbnNlSGVhZBITCgtzdGF0dXNfY29kZRgBIAEoDRIkCgdoZWFkZXJzGAIgAygLMhMucmVzcHJveHkudjEuSGVhZGVyEhEKCWZpbmFsX3VybBgDIAEoCSKkAQoKSm9iU3VtbWFyeRIOCgZqb2JfaWQYASABKAkSIwoEZXhpdBgCIAEoCzIVLnJlc3Byb3h5LnYxLkV4aXRJbmZvEiYKCGF0dGVtcHRzGAMgAygLMhQucmVzcHJveHkudjEuQXR0ZW1wdBIlCgd0aW1pbmdzGAQgASgLMhQucmVzcHJveHkudjEuVGltaW5ncxISCgpib2R5X2J5dGVzGAUgASgEMp0BCgpKb2JTZXJ2aWNlEkEKBlJ1bkpvYhIaLnJlc3Byb3h5LnYxLlJ1bkpvYlJlcXVlc3QaGy5yZXNwcm94eS52MS5SdW5Kb2JSZXNwb25zZRJMCglTdHJlYW1Kb2ISHS5yZXNwcm94eS52MS5TdHJlYW1Kb2JSZXF1ZXN0Gh4ucmVzcHJveHkudjEuU3RyZWFtSm9iUmVzcG9uc2UwAWIGcHJvdG8z", [file_google_protobuf_duration, file_resproxy_v1_failure, file_resproxy_v1_http, file_resproxy_v1_target]);
-
-/**
- * How often, how soon, and whether at all a failed attempt is repeated on another exit.
- *
- * @generated from message resproxy.v1.RetryPolicy
- */
-export type RetryPolicy = Message<"resproxy.v1.RetryPolicy"> & {
-  /**
-   * 1 to 3, the first included; 0 means 3.
-   *
-   * @generated from field: uint32 max_attempts = 1;
-   */
-  maxAttempts: number;
-
-  /**
-   * The pause before the second attempt, doubled for each further one. 0 to 10 s; unset means 100 ms.
-   *
-   * @generated from field: google.protobuf.Duration initial_backoff = 2;
-   */
-  initialBackoff?: Duration | undefined;
-
-  /**
-   * The longest pause. 0 to 60 s; unset means 2 s.
-   *
-   * @generated from field: google.protobuf.Duration max_backoff = 3;
-   */
-  maxBackoff?: Duration | undefined;
-
-  /**
-   * Whether the origin may see the request twice. Unset: GET, HEAD, OPTIONS, PUT and DELETE may (RFC 9110 9.2.2).
-   *
-   * @generated from field: optional bool idempotent = 4;
-   */
-  idempotent?: boolean | undefined;
-};
-
-/**
- * Describes the message resproxy.v1.RetryPolicy.
- * Use `create(RetryPolicySchema)` to create a new message.
- */
-export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 0);
+  fileDesc("ChVyZXNwcm94eS92MS9qb2IucHJvdG8SC3Jlc3Byb3h5LnYxIs0BCg1SdW5Kb2JSZXF1ZXN0EikKB3JlcXVlc3QYASABKAsyGC5yZXNwcm94eS52MS5IdHRwUmVxdWVzdBIjCgZ0YXJnZXQYAiABKAsyEy5yZXNwcm94eS52MS5UYXJnZXQSKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSJwoFcmV0cnkYBSABKAsyGC5yZXNwcm94eS52MS5SZXRyeVBvbGljeSLBAQoOUnVuSm9iUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEisKCHJlc3BvbnNlGAIgASgLMhkucmVzcHJveHkudjEuSHR0cFJlc3BvbnNlEiMKBGV4aXQYAyABKAsyFS5yZXNwcm94eS52MS5FeGl0SW5mbxImCghhdHRlbXB0cxgEIAMoCzIULnJlc3Byb3h5LnYxLkF0dGVtcHQSJQoHdGltaW5ncxgFIAEoCzIULnJlc3Byb3h5LnYxLlRpbWluZ3MiagoMSHR0cFJlc3BvbnNlEhMKC3N0YXR1c19jb2RlGAEgASgNEiQKB2hlYWRlcnMYAiADKAsyEy5yZXNwcm94eS52MS5IZWFkZXISDAoEYm9keRgDIAEoDBIRCglmaW5hbF91cmwYBCABKAki0AEKEFN0cmVhbUpvYlJlcXVlc3QSKQoHcmVxdWVzdBgBIAEoCzIYLnJlc3Byb3h5LnYxLkh0dHBSZXF1ZXN0EiMKBnRhcmdldBgCIAEoCzITLnJlc3Byb3h5LnYxLlRhcmdldBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRInCgVyZXRyeRgFIAEoCzIYLnJlc3Byb3h5LnYxLlJldHJ5UG9saWN5Iq0BChFTdHJlYW1Kb2JSZXNwb25zZRIoCgZzdGF0dXMYASABKAsyFi5yZXNwcm94eS52MS5Kb2JTdGF0dXNIABIpCgRoZWFkGAIgASgLMhkucmVzcHJveHkudjEuUmVzcG9uc2VIZWFkSAASDgoEYm9keRgDIAEoDEgAEioKB3N1bW1hcnkYBCABKAsyFy5yZXNwcm94eS52MS5Kb2JTdW1tYXJ5SABCBwoFZXZlbnQi8AEKCUpvYlN0YXR1cxIOCgZqb2JfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIrCgVzdGF0ZRgDIAEoDjIcLnJlc3Byb3h5LnYxLkpvYlN0YXR1cy5TdGF0ZRIjCgRleGl0GAQgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoEY29kZRgFIAEoDjIYLnJlc3Byb3h5LnYxLkZhaWx1cmVDb2RlIkgKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASFAoQU1RBVEVfRElTUEFUQ0hFRBABEhIKDlNUQVRFX1JFVFJZSU5HEAIiXAoMUmVzcG9uc2VIZWFkEhMKC3N0YXR1c19jb2RlGAEgASgNEiQKB2hlYWRlcnMYAiADKAsyEy5yZXNwcm94eS52MS5IZWFkZXISEQoJZmluYWxfdXJsGAMgASgJIqQBCgpKb2JTdW1tYXJ5Eg4KBmpvYl9pZBgBIAEoCRIjCgRleGl0GAIgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoIYXR0ZW1wdHMYAyADKAsyFC5yZXNwcm94eS52MS5BdHRlbXB0EiUKB3RpbWluZ3MYBCABKAsyFC5yZXNwcm94eS52MS5UaW1pbmdzEhIKCmJvZHlfYnl0ZXMYBSABKAQysgUKCkpvYlNlcnZpY2USQQoGUnVuSm9iEhoucmVzcHJveHkudjEuUnVuSm9iUmVxdWVzdBobLnJlc3Byb3h5LnYxLlJ1bkpvYlJlc3BvbnNlEkwKCVN0cmVhbUpvYhIdLnJlc3Byb3h5LnYxLlN0cmVhbUpvYlJlcXVlc3QaHi5yZXNwcm94eS52MS5TdHJlYW1Kb2JSZXNwb25zZTABEkoKCVN1Ym1pdEpvYhIdLnJlc3Byb3h5LnYxLlN1Ym1pdEpvYlJlcXVlc3QaHi5yZXNwcm94eS52MS5TdWJtaXRKb2JSZXNwb25zZRJJCghXYXRjaEpvYhIcLnJlc3Byb3h5LnYxLldhdGNoSm9iUmVxdWVzdBodLnJlc3Byb3h5LnYxLldhdGNoSm9iUmVzcG9uc2UwARJBCgZHZXRKb2ISGi5yZXNwcm94eS52MS5HZXRKb2JSZXF1ZXN0GhsucmVzcHJveHkudjEuR2V0Sm9iUmVzcG9uc2USVQoMR2V0Sm9iUmVzdWx0EiAucmVzcHJveHkudjEuR2V0Sm9iUmVzdWx0UmVxdWVzdBohLnJlc3Byb3h5LnYxLkdldEpvYlJlc3VsdFJlc3BvbnNlMAESSgoJQ2FuY2VsSm9iEh0ucmVzcHJveHkudjEuQ2FuY2VsSm9iUmVxdWVzdBoeLnJlc3Byb3h5LnYxLkNhbmNlbEpvYlJlc3BvbnNlEkcKCExpc3RKb2JzEhwucmVzcHJveHkudjEuTGlzdEpvYnNSZXF1ZXN0Gh0ucmVzcHJveHkudjEuTGlzdEpvYnNSZXNwb25zZRJNCgpSZWRyaXZlSm9iEh4ucmVzcHJveHkudjEuUmVkcml2ZUpvYlJlcXVlc3QaHy5yZXNwcm94eS52MS5SZWRyaXZlSm9iUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_resproxy_v1_durable_job, file_resproxy_v1_failure, file_resproxy_v1_http, file_resproxy_v1_job_parts, file_resproxy_v1_target]);
 
 /**
  * @generated from message resproxy.v1.RunJobRequest
@@ -86,7 +48,9 @@ export type RunJobRequest = Message<"resproxy.v1.RunJobRequest"> & {
   timeout?: Duration | undefined;
 
   /**
-   * Not honoured by this version: a request that sets it is refused with UNIMPLEMENTED.
+   * 1 to 255 visible ASCII characters. Within 24 h the same key of a tenant with the same request gives the same
+   * answer without another request to the origin; with another request it is IDEMPOTENCY_KEY_CONFLICT. A call that
+   * comes while the first is under way waits for its answer.
    *
    * @generated from field: string idempotency_key = 4;
    */
@@ -103,7 +67,7 @@ export type RunJobRequest = Message<"resproxy.v1.RunJobRequest"> & {
  * Use `create(RunJobRequestSchema)` to create a new message.
  */
 export const RunJobRequestSchema: GenMessage<RunJobRequest> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 1);
+  messageDesc(file_resproxy_v1_job, 0);
 
 /**
  * @generated from message resproxy.v1.RunJobResponse
@@ -142,7 +106,7 @@ export type RunJobResponse = Message<"resproxy.v1.RunJobResponse"> & {
  * Use `create(RunJobResponseSchema)` to create a new message.
  */
 export const RunJobResponseSchema: GenMessage<RunJobResponse> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 2);
+  messageDesc(file_resproxy_v1_job, 1);
 
 /**
  * The origin's answer. Trailers are dropped.
@@ -178,89 +142,7 @@ export type HttpResponse = Message<"resproxy.v1.HttpResponse"> & {
  * Use `create(HttpResponseSchema)` to create a new message.
  */
 export const HttpResponseSchema: GenMessage<HttpResponse> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 3);
-
-/**
- * The way out that a job took.
- *
- * @generated from message resproxy.v1.ExitInfo
- */
-export type ExitInfo = Message<"resproxy.v1.ExitInfo"> & {
-  /**
-   * @generated from field: string exit_id = 1;
-   */
-  exitId: string;
-
-  /**
-   * @generated from field: string agent_id = 2;
-   */
-  agentId: string;
-
-  /**
-   * @generated from field: string country = 3;
-   */
-  country: string;
-
-  /**
-   * @generated from field: string region = 4;
-   */
-  region: string;
-
-  /**
-   * @generated from field: string city = 5;
-   */
-  city: string;
-
-  /**
-   * @generated from field: uint32 asn = 6;
-   */
-  asn: number;
-};
-
-/**
- * Describes the message resproxy.v1.ExitInfo.
- * Use `create(ExitInfoSchema)` to create a new message.
- */
-export const ExitInfoSchema: GenMessage<ExitInfo> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 4);
-
-/**
- * One try of the job on one exit.
- *
- * @generated from message resproxy.v1.Attempt
- */
-export type Attempt = Message<"resproxy.v1.Attempt"> & {
-  /**
-   * Empty when no exit could be chosen.
-   *
-   * @generated from field: string exit_id = 1;
-   */
-  exitId: string;
-
-  /**
-   * UNSPECIFIED for the attempt that answered.
-   *
-   * @generated from field: resproxy.v1.FailureCode code = 2;
-   */
-  code: FailureCode;
-
-  /**
-   * @generated from field: resproxy.v1.Execution execution = 3;
-   */
-  execution: Execution;
-
-  /**
-   * @generated from field: google.protobuf.Duration duration = 4;
-   */
-  duration?: Duration | undefined;
-};
-
-/**
- * Describes the message resproxy.v1.Attempt.
- * Use `create(AttemptSchema)` to create a new message.
- */
-export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 5);
+  messageDesc(file_resproxy_v1_job, 2);
 
 /**
  * The fields of RunJobRequest, with the same bounds.
@@ -299,7 +181,7 @@ export type StreamJobRequest = Message<"resproxy.v1.StreamJobRequest"> & {
  * Use `create(StreamJobRequestSchema)` to create a new message.
  */
 export const StreamJobRequestSchema: GenMessage<StreamJobRequest> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 6);
+  messageDesc(file_resproxy_v1_job, 3);
 
 /**
  * The events of a job, in this order: one status per attempt, one head, the body in pieces, one summary.
@@ -346,7 +228,7 @@ export type StreamJobResponse = Message<"resproxy.v1.StreamJobResponse"> & {
  * Use `create(StreamJobResponseSchema)` to create a new message.
  */
 export const StreamJobResponseSchema: GenMessage<StreamJobResponse> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 7);
+  messageDesc(file_resproxy_v1_job, 4);
 
 /**
  * A job was sent to an exit, or an attempt of it failed and another follows.
@@ -389,7 +271,7 @@ export type JobStatus = Message<"resproxy.v1.JobStatus"> & {
  * Use `create(JobStatusSchema)` to create a new message.
  */
 export const JobStatusSchema: GenMessage<JobStatus> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 8);
+  messageDesc(file_resproxy_v1_job, 5);
 
 /**
  * @generated from enum resproxy.v1.JobStatus.State
@@ -420,7 +302,7 @@ export type JobStatus_State = (typeof JobStatus_State)[keyof typeof JobStatus_St
  * Describes the enum resproxy.v1.JobStatus.State.
  */
 export const JobStatus_StateSchema: GenEnum<JobStatus_State> = /*@__PURE__*/
-  enumDesc(file_resproxy_v1_job, 8, 0);
+  enumDesc(file_resproxy_v1_job, 5, 0);
 
 /**
  * @generated from message resproxy.v1.ResponseHead
@@ -447,7 +329,7 @@ export type ResponseHead = Message<"resproxy.v1.ResponseHead"> & {
  * Use `create(ResponseHeadSchema)` to create a new message.
  */
 export const ResponseHeadSchema: GenMessage<ResponseHead> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 9);
+  messageDesc(file_resproxy_v1_job, 6);
 
 /**
  * @generated from message resproxy.v1.JobSummary
@@ -484,11 +366,13 @@ export type JobSummary = Message<"resproxy.v1.JobSummary"> & {
  * Use `create(JobSummarySchema)` to create a new message.
  */
 export const JobSummarySchema: GenMessage<JobSummary> = /*@__PURE__*/
-  messageDesc(file_resproxy_v1_job, 10);
+  messageDesc(file_resproxy_v1_job, 7);
 
 /**
- * Every call needs `authorization: Bearer TOKEN` of a caller with the scope jobs:run. A failure carries
- * google.rpc.ErrorInfo (reason is a FailureCode, domain is resproxy.dev), and RetryInfo only when retrying is sensible.
+ * Every call needs `authorization: Bearer TOKEN`. Running, submitting, cancelling and redriving need the scope jobs:run;
+ * watching, getting and listing need jobs:read; neither implies the other. Another tenant's job does not exist. A
+ * failure carries google.rpc.ErrorInfo (reason is a FailureCode, domain is resproxy.dev), and RetryInfo only when
+ * retrying is sensible.
  *
  * @generated from service resproxy.v1.JobService
  */
@@ -512,6 +396,76 @@ export const JobService: GenService<{
     methodKind: "server_streaming";
     input: typeof StreamJobRequestSchema;
     output: typeof StreamJobResponseSchema;
+  },
+  /**
+   * Takes a durable job: once acknowledged, it reaches exactly one terminal state (docs/JOBS.md says what an
+   * acknowledgement survives). When the store gives no answer the job may have been taken: the failure carries its id,
+   * and is OUTCOME_UNKNOWN, which no program repeats by itself, unless the job is idempotent or has an idempotency key.
+   *
+   * @generated from rpc resproxy.v1.JobService.SubmitJob
+   */
+  submitJob: {
+    methodKind: "unary";
+    input: typeof SubmitJobRequestSchema;
+    output: typeof SubmitJobResponseSchema;
+  },
+  /**
+   * Tells every change of a job's state, from the cursor on or from its beginning, and ends with its terminal state.
+   *
+   * @generated from rpc resproxy.v1.JobService.WatchJob
+   */
+  watchJob: {
+    methodKind: "server_streaming";
+    input: typeof WatchJobRequestSchema;
+    output: typeof WatchJobResponseSchema;
+  },
+  /**
+   * @generated from rpc resproxy.v1.JobService.GetJob
+   */
+  getJob: {
+    methodKind: "unary";
+    input: typeof GetJobRequestSchema;
+    output: typeof GetJobResponseSchema;
+  },
+  /**
+   * The origin's answer to a job that succeeded: one head, then the body in pieces. Kept for the result's time.
+   *
+   * @generated from rpc resproxy.v1.JobService.GetJobResult
+   */
+  getJobResult: {
+    methodKind: "server_streaming";
+    input: typeof GetJobResultRequestSchema;
+    output: typeof GetJobResultResponseSchema;
+  },
+  /**
+   * Ends a job that is not over: queued or running. A job that is over is returned as it is.
+   *
+   * @generated from rpc resproxy.v1.JobService.CancelJob
+   */
+  cancelJob: {
+    methodKind: "unary";
+    input: typeof CancelJobRequestSchema;
+    output: typeof CancelJobResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc resproxy.v1.JobService.ListJobs
+   */
+  listJobs: {
+    methodKind: "unary";
+    input: typeof ListJobsRequestSchema;
+    output: typeof ListJobsResponseSchema;
+  },
+  /**
+   * Submits a job again that ended without success, as a new job that is linked to the old one.
+   *
+   * @generated from rpc resproxy.v1.JobService.RedriveJob
+   */
+  redriveJob: {
+    methodKind: "unary";
+    input: typeof RedriveJobRequestSchema;
+    output: typeof RedriveJobResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_resproxy_v1_job, 0);

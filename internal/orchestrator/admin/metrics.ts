@@ -6,6 +6,7 @@ import type { DoorwayCounts } from '../../kit/doorway.ts';
 import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
 import { PeerMetrics, RedisMetrics, RegistryMetrics, RelayMetrics } from './fleet-metrics.ts';
 import { childOf, childOf2, readAtScrape, summed } from './instruments.ts';
+import { CallbackMetrics, QueueMetrics } from './queue-metrics.ts';
 
 export interface MetricsOptions {
   /** Those connected to this pod, whoever may use them; read at each scrape. */
@@ -33,6 +34,8 @@ export class Metrics {
   readonly channel: ChannelMetrics;
   readonly peers: PeerMetrics;
   readonly loop: LoopMetrics;
+  readonly queue: QueueMetrics;
+  readonly callbacks: CallbackMetrics;
   // Those of a pod among others are there without Redis too, and nobody tells them anything.
   readonly redis: RedisMetrics;
   readonly registry: RegistryMetrics;
@@ -44,6 +47,8 @@ export class Metrics {
     this.channel = new ChannelMetrics(this.#registry, resetNames);
     this.peers = new PeerMetrics(this.#registry);
     this.loop = new LoopMetrics(this.#registry);
+    this.queue = new QueueMetrics(this.#registry);
+    this.callbacks = new CallbackMetrics(this.#registry);
     this.redis = new RedisMetrics(this.#registry, redisUp);
     this.registry = new RegistryMetrics(this.#registry);
     this.relay = new RelayMetrics(this.#registry);

@@ -12,6 +12,7 @@ export class Patience {
   #cancelDeadline: CancelTimer | undefined;
   /** Rejects what is waited for. */
   #giveUp: ((error: Error) => void) | undefined;
+  #interruption: Error | undefined;
 
   /** `onInterrupt` is called at most once; what it returns is what waiting rejects with. */
   constructor(
@@ -24,6 +25,11 @@ export class Patience {
     this.#deadlineAt = deadlineAt;
     this.#signal = signal;
     this.#onInterrupt = onInterrupt;
+  }
+
+  /** What waiting rejects with from now on; undefined as long as there is time. */
+  get interruption(): Error | undefined {
+    return this.#interruption;
   }
 
   begin(): void {
@@ -42,10 +48,11 @@ export class Patience {
     this.#signal.removeEventListener('abort', this.#onAbort);
   }
 
-  /** One thing at a time; not after an interruption. */
+  /** One thing at a time. What interrupts while nothing is waited for is told by the next wait. */
   wait<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#giveUp = reject;
+      if (this.#interruption) reject(this.#interruption);
       promise.then(resolve, reject);
     });
   }
@@ -64,7 +71,7 @@ export class Patience {
 
   #interrupt(interruption: Interruption): void {
     this.end();
-    const error = this.#onInterrupt(interruption);
-    this.#giveUp?.(error);
+    this.#interruption = this.#onInterrupt(interruption);
+    this.#giveUp?.(this.#interruption);
   }
 }

@@ -9,6 +9,8 @@ export interface AttemptFailureDetails {
   readonly refusal?: Refusal | undefined;
   /** What the caller is told instead of the code's title. */
   readonly detail?: string | undefined;
+  /** The origin asks to come back no sooner. */
+  readonly retryAfterMs?: number | undefined;
   /** The exit that failed, when its pod put it in place of the one that was asked. */
   readonly exitId?: string | undefined;
   readonly cause?: unknown;
@@ -20,6 +22,7 @@ export class AttemptFailure extends Error {
   readonly execution: Execution;
   readonly refusal: Refusal | undefined;
   readonly detail: string | undefined;
+  readonly retryAfterMs: number | undefined;
   readonly exitId: string | undefined;
 
   constructor(code: Code, execution: Execution, details: AttemptFailureDetails = {}) {
@@ -28,6 +31,7 @@ export class AttemptFailure extends Error {
     this.execution = execution;
     this.refusal = details.refusal;
     this.detail = details.detail;
+    this.retryAfterMs = details.retryAfterMs;
     this.exitId = details.exitId;
   }
 }
@@ -52,6 +56,8 @@ export interface JobFailureDetails {
   readonly field?: string | undefined;
   readonly refusal?: Refusal | undefined;
   readonly retryAfterMs?: number | undefined;
+  /** The same request is answered so whenever it comes. */
+  readonly isFinal?: boolean;
   readonly cause?: unknown;
 }
 
@@ -77,7 +83,7 @@ export class JobFailure extends Error {
     this.jobId = details.jobId;
     this.field = details.field;
     this.refusal = details.refusal;
-    this.retryAfterMs = details.retryAfterMs ?? row.retryAfterMs;
+    this.retryAfterMs = details.isFinal ? undefined : (details.retryAfterMs ?? row.retryAfterMs);
   }
 
   get origin(): Origin {

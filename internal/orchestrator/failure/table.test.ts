@@ -15,6 +15,8 @@ const design = `
   IDEMPOTENCY_KEY_CONFLICT   ALREADY_EXISTS       409  NOT_STARTED  no           -
   UNIMPLEMENTED              UNIMPLEMENTED        501  NOT_STARTED  no           -
   AGENT_NOT_FOUND            NOT_FOUND            404  NOT_STARTED  no           -
+  JOB_NOT_FOUND              NOT_FOUND            404  NOT_STARTED  no           -
+  JOB_STATE_CONFLICT         FAILED_PRECONDITION  409  as-known     no           -
 
   OVERLOADED                 UNAVAILABLE          503  NOT_STARTED  no           RetryInfo
   STORE_UNAVAILABLE          UNAVAILABLE          503  NOT_STARTED  no           RetryInfo
@@ -49,6 +51,7 @@ const design = `
   RESPONSE_TOO_LARGE         RESOURCE_EXHAUSTED   502  DONE         no           -
   DECOMPRESSION_LIMIT        RESOURCE_EXHAUSTED   502  DONE         no           -
   REDIRECT_LIMIT             FAILED_PRECONDITION  502  DONE         no           -
+  RETRY_ON_STATUS            FAILED_PRECONDITION  502  DONE         idempotent   -
 `;
 
 const rows = design
@@ -88,6 +91,7 @@ describe('the table of failures', () => {
       'destination_ip_unroutable',
       'destination_unavailable',
       'dns_error',
+      'http_protocol_error',
       'http_request_denied',
       'http_request_error',
       'http_response_body_size',

@@ -54,6 +54,8 @@ export const failureTable: Readonly<Record<Code, FailureRow>> = {
   IDEMPOTENCY_KEY_CONFLICT:  row(grpc.ALREADY_EXISTS, 409, 'CALLER', 'NOT_STARTED', 'no', 'http_request_error', 'The idempotency key belongs to another request.'),
   UNIMPLEMENTED:             row(grpc.UNIMPLEMENTED, 501, 'CALLER', 'NOT_STARTED', 'no', 'http_request_error', 'This version does not offer that.'),
   AGENT_NOT_FOUND:           row(grpc.NOT_FOUND, 404, 'CALLER', 'NOT_STARTED', 'no', 'http_request_error', 'There is no such agent.'),
+  JOB_NOT_FOUND:             row(grpc.NOT_FOUND, 404, 'CALLER', 'NOT_STARTED', 'no', 'http_request_error', 'There is no such job.'),
+  JOB_STATE_CONFLICT:        row(grpc.FAILED_PRECONDITION, 409, 'CALLER', 'as-known', 'no', 'http_request_error', "The job's state does not allow that."),
 
   OVERLOADED:                row(grpc.UNAVAILABLE, 503, 'ORCHESTRATOR', 'NOT_STARTED', 'no', 'connection_limit_reached', 'The orchestrator has too much to do.', soon),
   STORE_UNAVAILABLE:         row(grpc.UNAVAILABLE, 503, 'ORCHESTRATOR', 'NOT_STARTED', 'no', 'proxy_internal_error', 'The job store cannot be reached.', later),
@@ -88,6 +90,7 @@ export const failureTable: Readonly<Record<Code, FailureRow>> = {
   RESPONSE_TOO_LARGE:        row(grpc.RESOURCE_EXHAUSTED, 502, 'ORIGIN', 'DONE', 'no', 'http_response_body_size', 'The answer is larger than the caller allowed.'),
   DECOMPRESSION_LIMIT:       row(grpc.RESOURCE_EXHAUSTED, 502, 'ORIGIN', 'DONE', 'no', 'http_response_content_coding', 'The answer does not decompress within its limits.'),
   REDIRECT_LIMIT:            row(grpc.FAILED_PRECONDITION, 502, 'ORIGIN', 'DONE', 'no', 'loop_detected', 'The origin redirects more often than the caller allowed.'),
+  RETRY_ON_STATUS:           row(grpc.FAILED_PRECONDITION, 502, 'ORIGIN', 'DONE', 'idempotent', 'http_protocol_error', 'The origin answered with a status that the caller wants to be tried again.'),
 };
 
 /** The enum value of a code, for the wire. */

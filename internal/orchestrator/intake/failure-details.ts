@@ -2,7 +2,7 @@
 // a retry is sensible, and the attempts behind it.
 import { create, type DescMessage, type Message } from '@bufbuild/protobuf';
 import { ErrorInfoSchema, RetryInfoSchema } from '../../../gen/google/rpc/error_details_pb.ts';
-import { AttemptSchema } from '../../../gen/resproxy/v1/job_pb.ts';
+import { AttemptSchema } from '../../../gen/resproxy/v1/job_parts_pb.ts';
 import type { JobFailure } from '../failure/failures.ts';
 import { toAttempt, toDuration } from './job-messages.ts';
 

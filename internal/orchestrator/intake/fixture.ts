@@ -27,6 +27,7 @@ import { Admission } from './admission.ts';
 import { AgentService } from './agent-service.ts';
 import { BearerAuthenticator } from './auth/authenticator.ts';
 import { allScopes, type Caller, freshLoad, unlimited } from './auth/caller.ts';
+import { openQueue, type QueueOptions } from './durable/durable-fixture.ts';
 import { Gate } from './gate.ts';
 import { definitionOf } from './grpc/definition.ts';
 import { GrpcDoor, type GrpcDoorLimits } from './grpc/grpc-door.ts';
@@ -149,6 +150,7 @@ export interface DoorsOptions {
   readonly httpLimits?: Partial<HttpLimits>;
   readonly corsOrigins?: readonly string[];
   readonly maxInFlight?: number;
+  readonly queue?: Partial<QueueOptions>;
 }
 
 export type Doors = Awaited<ReturnType<typeof openDoors>>;
@@ -176,6 +178,8 @@ export async function openDoors(options: DoorsOptions = {}) {
   const admission = new Admission({ clock, maxInFlight: options.maxInFlight ?? 1000 });
   const gate = new Gate({ clock, authenticator, admission, observer: told });
   let jobs = 0;
+  const newJobId = () => `job-${++jobs}`;
+  const queue = openQueue({ clock, newJobId, ...options.queue });
   const shared = {
     host: options.host ?? '127.0.0.1',
     port: 0,
@@ -183,7 +187,8 @@ export async function openDoors(options: DoorsOptions = {}) {
     allowPlaintext: options.allowPlaintext ?? false,
     trustedProxies: [],
     gate,
-    jobs: new JobService({ runner, clock, newJobId: () => `job-${++jobs}`, observer: told, maxAttempts: 3 }),
+    jobs: new JobService({ runner, keyed: queue.keyed, clock, newJobId, observer: told, maxAttempts: 3 }),
+    durable: queue.durable,
     agents: new AgentService(fleet, fleet),
     health,
     clock,
@@ -201,6 +206,7 @@ export async function openDoors(options: DoorsOptions = {}) {
   const httpPort = (await http.start()).port;
   return {
     runner,
+    queue,
     fleet,
     told,
     health,
@@ -213,6 +219,7 @@ export async function openDoors(options: DoorsOptions = {}) {
     httpUrl: `${options.tls ? 'https' : 'http'}://127.0.0.1:${httpPort}`,
     close: async () => {
       await Promise.all([grpc.stop(0), http.stop(0)]);
+      await queue.close();
     },
   };
 }

@@ -3,13 +3,8 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import { Execution } from '../../../gen/resproxy/v1/failure_pb.ts';
 import type { Header as HeaderMessage, Timings } from '../../../gen/resproxy/v1/http_pb.ts';
-import {
-  type Attempt,
-  type ExitInfo,
-  JobStatus_State,
-  type RunJobResponse,
-  type StreamJobResponse,
-} from '../../../gen/resproxy/v1/job_pb.ts';
+import type { Attempt, ExitInfo } from '../../../gen/resproxy/v1/job_parts_pb.ts';
+import { JobStatus_State, type RunJobResponse, type StreamJobResponse } from '../../../gen/resproxy/v1/job_pb.ts';
 import type { Header } from '../channel/link.ts';
 import type { ExitUsed, JobAnswer, JobEvent, JobTimings } from '../dispatch/job.ts';
 import type { AttemptRecord } from '../failure/failures.ts';
@@ -91,13 +86,13 @@ function toStatus(
   };
 }
 
-function toHeaders(headers: readonly Header[]): HeaderMessage[] {
+export function toHeaders(headers: readonly Header[]): HeaderMessage[] {
   const messages: HeaderMessage[] = [];
   for (const { name, value } of headers) messages.push({ $typeName: 'resproxy.v1.Header', name, value });
   return messages;
 }
 
-function toExit({ exitId, agentId, country, region, city, asn }: ExitUsed): ExitInfo {
+export function toExit({ exitId, agentId, country, region, city, asn }: ExitUsed): ExitInfo {
   return { $typeName: 'resproxy.v1.ExitInfo', exitId, agentId, country, region, city, asn };
 }
 
@@ -111,7 +106,7 @@ export function toAttempt({ exitId, code, execution, durationMs }: AttemptRecord
   };
 }
 
-function toTimings({ dnsUs, connectUs, tlsUs, firstByteUs, totalUs }: JobTimings): Timings {
+export function toTimings({ dnsUs, connectUs, tlsUs, firstByteUs, totalUs }: JobTimings): Timings {
   return {
     $typeName: 'resproxy.v1.Timings',
     dnsUs: toUint32(dnsUs),

@@ -11,6 +11,7 @@ import type { Job, JobRunner } from '../dispatch/job.ts';
 import type { Code } from '../failure/table.ts';
 import { asFailure } from './as-failure.ts';
 import type { CallContext } from './call.ts';
+import type { KeyedJobs } from './durable/keyed-jobs.ts';
 import { toRunJobResponse, toStreamJobResponse } from './job-messages.ts';
 import type { JobObserver } from './job-observer.ts';
 import { alone, type Shares } from './shares.ts';
@@ -19,6 +20,8 @@ import { toJob } from './validate/job-request.ts';
 
 export interface JobServiceOptions {
   readonly runner: JobRunner;
+  /** Runs what has an idempotency key. */
+  readonly keyed: KeyedJobs;
   /** The clock of the runner: deadlines are told in its time. */
   readonly clock: Clock;
   readonly newJobId: () => string;
@@ -40,11 +43,12 @@ export class JobService {
 
   /** Rejects with a JobFailure. */
   async runJob(request: RunJobRequest, context: CallContext): Promise<RunJobResponse> {
-    const { runner, observer, clock } = this.#options;
+    const { runner, keyed, observer, clock } = this.#options;
     const startedAt = clock.now();
     let outcome: Code | 'OK' = 'OK';
     observer.started();
     try {
+      if (request.idempotencyKey !== '') return await keyed.run(request, context);
       const job = this.#toJob(request, context, startedAt);
       return toRunJobResponse(job.id, await runner.run(job, context.signal));
     } catch (error) {

@@ -5,10 +5,12 @@ import { AgentService as AgentDescriptor } from '../../../gen/resproxy/v1/agent_
 import { JobService as JobDescriptor } from '../../../gen/resproxy/v1/job_pb.ts';
 import type { AgentService } from './agent-service.ts';
 import type { CallContext, CallRule } from './call.ts';
+import type { DurableJobService } from './durable/durable-job-service.ts';
 import type { JobService } from './job-service.ts';
 
 export interface Services {
   readonly jobs: JobService;
+  readonly durable: DurableJobService;
   readonly agents: AgentService;
 }
 
@@ -26,18 +28,32 @@ export interface Mount {
   ): void;
 }
 
-const run: CallRule = { scope: 'jobs:run', isJob: true };
-const read: CallRule = { scope: 'agents:read', isJob: false };
-const act: CallRule = { scope: 'agents:admin', isJob: false };
+/** What a call of each kind needs; no scope implies another. */
+export const rules = {
+  runJob: { scope: 'jobs:run', isJob: true },
+  endJob: { scope: 'jobs:run', isJob: false },
+  readJob: { scope: 'jobs:read', isJob: false },
+  readAgent: { scope: 'agents:read', isJob: false },
+  actOnAgent: { scope: 'agents:admin', isJob: false },
+} as const satisfies Readonly<Record<string, CallRule>>;
 
-export function mountMethods({ jobs, agents }: Services, mount: Mount): void {
+export function mountMethods({ jobs, durable, agents }: Services, mount: Mount): void {
+  const { runJob, endJob, readJob, readAgent, actOnAgent } = rules;
   const { method: job } = JobDescriptor;
+  mount.unary(job.runJob, runJob, (request, context) => jobs.runJob(request, context));
+  mount.stream(job.streamJob, runJob, (request, context) => jobs.streamJob(request, context));
+  mount.unary(job.submitJob, runJob, (request, context) => durable.submitJob(request, context));
+  mount.stream(job.watchJob, readJob, (request, context) => durable.watchJob(request, context));
+  mount.unary(job.getJob, readJob, (request, context) => durable.getJob(request, context));
+  mount.stream(job.getJobResult, readJob, (request, context) => durable.getJobResult(request, context));
+  mount.unary(job.cancelJob, endJob, (request, context) => durable.cancelJob(request, context));
+  mount.unary(job.listJobs, readJob, (request, context) => durable.listJobs(request, context));
+  mount.unary(job.redriveJob, runJob, (request, context) => durable.redriveJob(request, context));
+
   const { method: agent } = AgentDescriptor;
-  mount.unary(job.runJob, run, (request, context) => jobs.runJob(request, context));
-  mount.stream(job.streamJob, run, (request, context) => jobs.streamJob(request, context));
-  mount.unary(agent.listAgents, read, (request, context) => agents.listAgents(request, context));
-  mount.unary(agent.getAgent, read, (request, context) => agents.getAgent(request, context));
-  mount.stream(agent.watchAgents, read, (request, context) => agents.watchAgents(request, context));
-  mount.unary(agent.drainAgent, act, (request, context) => agents.drainAgent(request, context));
-  mount.unary(agent.disconnectAgent, act, (request, context) => agents.disconnectAgent(request, context));
+  mount.unary(agent.listAgents, readAgent, (request, context) => agents.listAgents(request, context));
+  mount.unary(agent.getAgent, readAgent, (request, context) => agents.getAgent(request, context));
+  mount.stream(agent.watchAgents, readAgent, (request, context) => agents.watchAgents(request, context));
+  mount.unary(agent.drainAgent, actOnAgent, (request, context) => agents.drainAgent(request, context));
+  mount.unary(agent.disconnectAgent, actOnAgent, (request, context) => agents.disconnectAgent(request, context));
 }

@@ -22,3 +22,8 @@ test.each([
 ])('a script with %s is refused', (_, lua) => {
   expect(() => defineScript('bad', lua)).toThrow(/the script bad/);
 });
+
+test('a line of flags goes before the header', () => {
+  const lua = '#!lua flags=allow-oom\n-- KEYS[1] a\n-- returns it\nreturn KEYS[1]';
+  expect(defineScript('flagged', lua)).toMatchObject({ keys: 1, lua });
+});

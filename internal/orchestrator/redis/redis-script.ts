@@ -11,11 +11,12 @@ export interface RedisScript {
 }
 
 /**
- * The text opens with comments that say what goes in and out: a line for each `KEYS[n]`, or one for `KEYS[...]`; the
- * ARGV; and `returns`. The number of keys is read from there.
+ * The text opens, below a line `#!lua` with flags if it has one, with comments that say what goes in and out: a line for
+ * each `KEYS[n]`, or one for `KEYS[...]`; the ARGV; and `returns`. The number of keys is read from there.
  */
 export function defineScript(name: string, lua: string): RedisScript {
   const lines = lua.trim().split('\n');
+  if (lines[0]?.startsWith('#!')) lines.shift();
   const code = lines.findIndex((line) => !line.startsWith('--'));
   const header = lines.slice(0, code);
   const keys = header.flatMap((line) => /^-- KEYS\[(\d+)\]/.exec(line)?.[1] ?? []).map(Number);

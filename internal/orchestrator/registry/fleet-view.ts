@@ -26,6 +26,13 @@ export class FleetView implements Fleet<LiveExit> {
   readonly #tenants = new Map<string, TenantExits>();
   readonly #everyone: Facet = { name: 'tenant', set: new ExitSet(), matches: ({ tenants }) => tenants.size === 0 };
 
+  #onAdded: () => void = () => {};
+
+  /** Sets who hears that there is an exit that was not there before, or not so. */
+  onAdded(listener: () => void): void {
+    this.#onAdded = listener;
+  }
+
   get all(): CandidateSet<LiveExit> {
     return this.#all;
   }
@@ -53,6 +60,7 @@ export class FleetView implements Fleet<LiveExit> {
     for (const [name, matches] of facetsOf(exit)) this.#facet(name, matches).set.add(exit);
     if (exit.tenants.size === 0) this.#everyone.set.add(exit);
     for (const tenant of exit.tenants) this.#tenant(tenant).own.add(exit);
+    this.#onAdded();
   }
 
   /** Does nothing when another exit has taken its id meanwhile. */

@@ -3,7 +3,7 @@ import type { DescService } from '@bufbuild/protobuf';
 import { type Client, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { ErrorInfoSchema, RetryInfoSchema } from '../../../../gen/google/rpc/error_details_pb.ts';
-import { type Attempt, AttemptSchema } from '../../../../gen/resproxy/v1/job_pb.ts';
+import { type Attempt, AttemptSchema } from '../../../../gen/resproxy/v1/job_parts_pb.ts';
 import { WholeAnswers } from '../../../kit/whole-answers.ts';
 import { type GrpcFailure, token } from '../fixture.ts';
 

@@ -4,9 +4,8 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { Header, Timings } from '../../../../gen/resproxy/v1/http_pb.ts';
+import type { Attempt, ExitInfo } from '../../../../gen/resproxy/v1/job_parts_pb.ts';
 import {
-  type Attempt,
-  type ExitInfo,
   type HttpResponse,
   type RunJobResponse,
   RunJobResponseSchema,

@@ -21,13 +21,11 @@ import type { Logger } from '../../../kit/log.ts';
 import type { TimerWheel } from '../../../kit/timer-wheel.ts';
 import type { TlsFiles } from '../../../kit/tls-files.ts';
 import { type AddressRange, isLoopback, strangerGroup } from '../../channel/client-address.ts';
-import type { AgentService } from '../agent-service.ts';
 import { logDefect } from '../as-failure.ts';
 import type { CallRule } from '../call.ts';
 import { callerDoorway } from '../caller-doorway.ts';
 import type { Gate } from '../gate.ts';
-import type { JobService } from '../job-service.ts';
-import { mountMethods } from '../methods.ts';
+import { mountMethods, type Services } from '../methods.ts';
 import { bounds } from '../validate/bounds.ts';
 import { encodeRunJobResponse, encodeStreamJobResponse } from './fast-response.ts';
 import { expectFirstCall } from './first-call.ts';
@@ -39,7 +37,7 @@ import { onlyLiveStreams } from './live-streams.ts';
 import { reflectionServices } from './reflection.ts';
 import { type GrpcRoute, type OnFailure, type RouteOptions, streamRoute, unaryRoute } from './route.ts';
 
-export interface GrpcDoorOptions {
+export interface GrpcDoorOptions extends Services {
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
@@ -49,8 +47,6 @@ export interface GrpcDoorOptions {
   readonly allowPlaintext: boolean;
   readonly trustedProxies: readonly AddressRange[];
   readonly gate: Gate;
-  readonly jobs: JobService;
-  readonly agents: AgentService;
   readonly health: HealthSource;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
@@ -139,6 +135,7 @@ export class GrpcDoor {
     const emptied = this.#listener.stopAccepting();
     this.#health.close();
     this.#options.agents.endWatches();
+    this.#options.durable.endWatches();
     // What this calls back is too early: since Node 24 the server that it closes closes the sessions too, and grpc-js
     // then takes them for ended. A session that has ended takes its socket with it, and that is what counts.
     this.#server.tryShutdown(() => {});
@@ -190,19 +187,16 @@ const encoders = new Map<DescMethod, (response: never) => Uint8Array>([
   [JobDescriptor.method.streamJob, encodeStreamJobResponse],
 ]);
 
-function routes({ jobs, agents, log }: GrpcDoorOptions): GrpcRoute[] {
+function routes({ log, ...services }: GrpcDoorOptions): GrpcRoute[] {
   const onFailure: OnFailure = (failure, { requestId }) => logDefect(log, failure, requestId);
   const mounted: GrpcRoute[] = [];
   const options = <O extends DescMessage>(method: DescMethod & { readonly output: O }, rule: CallRule) => {
     const encodeResponse = encoders.get(method) as RouteOptions<O>['encodeResponse'];
     return { rule, onFailure, ...(encodeResponse ? { encodeResponse } : {}) };
   };
-  mountMethods(
-    { jobs, agents },
-    {
-      unary: (method, rule, run) => mounted.push(unaryRoute(method, options(method, rule), run)),
-      stream: (method, rule, run) => mounted.push(streamRoute(method, options(method, rule), run)),
-    },
-  );
+  mountMethods(services, {
+    unary: (method, rule, run) => mounted.push(unaryRoute(method, options(method, rule), run)),
+    stream: (method, rule, run) => mounted.push(streamRoute(method, options(method, rule), run)),
+  });
   return mounted;
 }

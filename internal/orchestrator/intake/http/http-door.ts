@@ -83,9 +83,10 @@ export class HttpDoor {
 
   /** Takes no more connections, waits for answers at most `graceMs`, then breaks off what is left. */
   async stop(graceMs: number): Promise<void> {
-    const { clock, tls, agents } = this.#options;
+    const { clock, tls, agents, durable } = this.#options;
     this.leave();
     agents.endWatches();
+    durable.endWatches();
     if (this.#secure) tls?.unfollow(this.#secure);
     const cancel = clock.after(graceMs, () => this.#doorway.destroyAll());
     // Ends idle connections at once, says GOAWAY to those of HTTP/2, and calls back when all have ended.

@@ -12,6 +12,7 @@ import {
 import { kindNumbers, stateNumbers, statusNumbers } from '../agent-messages.ts';
 import { bounds } from '../validate/bounds.ts';
 import { invalid } from '../validate/faults.ts';
+import { limit } from './query.ts';
 
 const sortBys = {
   connectionTime: SortBy.CONNECTION_TIME,
@@ -35,7 +36,7 @@ export function toListRequest(query: URLSearchParams): ListAgentsRequest {
     country: query.get('country') ?? '',
     sortBy: oneOf(query, 'sortBy', sortBys) ?? SortBy.UNSPECIFIED,
     sortOrder: oneOf(query, 'sortOrder', sortOrders) ?? SortOrder.UNSPECIFIED,
-    pageSize: limit(query.get('limit')),
+    pageSize: limit(query, bounds.maxPageSize),
     pageToken: query.get('nextToken') ?? '',
   };
 }
@@ -49,13 +50,6 @@ function oneOf<N extends number>(query: URLSearchParams, name: string, values: R
   if (text === null) return undefined;
   if (!Object.hasOwn(values, text)) throw invalid(name, `must be one of ${Object.keys(values).join(', ')}`);
   return values[text];
-}
-
-function limit(text: string | null): number {
-  if (text === null) return 0;
-  const size = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (size < 1 || size > bounds.maxPageSize) throw invalid('limit', `must be 1 to ${bounds.maxPageSize}`);
-  return size;
 }
 
 function toAgentJson(agent: Agent): object {

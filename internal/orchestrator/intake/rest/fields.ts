@@ -3,6 +3,10 @@
 
 const renamed: ReadonlyMap<string, string> = new Map([
   ['timeout', 'timeoutMs'],
+  ['delay', 'delayMs'],
+  ['queue_timeout', 'queueTimeoutMs'],
+  ['retry.initial_backoff', 'retry.initialBackoffMs'],
+  ['retry.max_backoff', 'retry.maxBackoffMs'],
   ['page_size', 'limit'],
   ['page_token', 'nextToken'],
 ]);
@@ -12,6 +16,6 @@ export function restField(field: string): string {
   const known = renamed.get(field);
   if (known !== undefined) return known;
   // A label keeps the name that the caller gave it.
-  if (field.startsWith('target.labels.')) return field;
+  if (/^(?:target\.)?labels\./.test(field)) return field;
   return field.replace(/^request\./, '').replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,18 +1,12 @@
-// A RunJobResponse as the JSON of POST /jobs: the answer's headers by name for those who look one up, and as an exact
+// A RunJobResponse as JSON: the answer's headers by name for those who look one up, and as an exact
 // list for those who must not lose their order.
-import type { Duration } from '@bufbuild/protobuf/wkt';
-import { Execution } from '../../../../gen/resproxy/v1/failure_pb.ts';
 import type { Header, Timings } from '../../../../gen/resproxy/v1/http_pb.ts';
-import type { Attempt, ExitInfo, RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
-import { codeName } from '../../failure/table.ts';
+import type { RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
+import { toAttemptJson, toExitJson } from './job-json.ts';
 
 type HeaderObject = Record<string, string | string[]>;
 
-const executionNames: ReadonlyMap<number, string> = new Map(
-  Object.entries(Execution).map(([name, number]) => [number, name]),
-);
-
-export function toJobJson(message: RunJobResponse, requestId: string): string {
+export function toAnswerJson(message: RunJobResponse, requestId: string): string {
   const { jobId, response, exit, attempts, timings } = message;
   const { statusCode = 0, headers = [], body = new Uint8Array(), finalUrl = '' } = response ?? {};
   const result = {
@@ -26,8 +20,8 @@ export function toJobJson(message: RunJobResponse, requestId: string): string {
     message: 'Job completed successfully.',
     jobId,
     requestId,
-    exit: exit && toExit(exit),
-    attempts: attempts.map(toAttempt),
+    exit: exit && toExitJson(exit),
+    attempts: attempts.map(toAttemptJson),
     timings: timings && toTimings(timings),
   };
   return withMember(job, 'result', withMember(result, 'body', quotedBase64(body)));
@@ -56,23 +50,6 @@ function byName(headers: readonly Header[]): HeaderObject {
   return object;
 }
 
-function toExit({ exitId, agentId, country, region, city, asn }: ExitInfo): object {
-  return { exitId, agentId, country, region, city, asn };
-}
-
-function toAttempt({ exitId, code, execution, duration }: Attempt): object {
-  return {
-    exitId,
-    code: codeName(code),
-    execution: executionNames.get(execution),
-    durationMs: duration && toMs(duration),
-  };
-}
-
 function toTimings({ dnsUs, connectUs, tlsUs, firstByteUs, totalUs }: Timings): object {
   return { dnsUs, connectUs, tlsUs, firstByteUs, totalUs };
-}
-
-function toMs({ seconds, nanos }: Duration): number {
-  return Number(seconds) * 1000 + nanos / 1e6;
 }

@@ -8,10 +8,12 @@ import { asFailure, logDefect } from '../as-failure.ts';
 import { type CallContext, checkedRequestId, checkedTraceparent } from '../call.ts';
 import type { Gate } from '../gate.ts';
 import { callerAddress, type Exchange, type HttpHandler, headerOf, onceOver, targetOf } from '../http/exchange.ts';
+import { EventStream, endEvents } from './event-stream.ts';
 import { HttpFault } from './http-fault.ts';
 import { problem } from './problem.ts';
-import { type Reply, send } from './reply.ts';
-import { findRoute, type RestCall, type RestServices, type Route, type Routes, restRoutes } from './routes.ts';
+import { type Reply, type SendOptions, send } from './reply.ts';
+import type { RestCall, Route, Routes } from './route.ts';
+import { findRoute, type RestServices, restRoutes } from './routes.ts';
 
 export interface RestHandlerOptions extends RestServices {
   readonly gate: Gate;
@@ -38,20 +40,24 @@ export class RestHandler implements HttpHandler {
     const { request, response } = exchange;
     const { clock, newRequestId, writeTimeoutMs } = this.#options;
     const requestId = checkedRequestId(headerOf(request, 'x-request-id')) ?? newRequestId();
-    const reply = await this.#answer(exchange, requestId);
-    send(request, response, reply, { clock, requestId, writeTimeoutMs });
+    const options = { clock, requestId, writeTimeoutMs };
+    const reply = await this.#answer(exchange, options);
+    if (response.headersSent) endEvents(response, reply?.text);
+    else if (reply) send(request, response, reply, options);
   }
 
-  async #answer(exchange: Exchange, requestId: string): Promise<Reply> {
+  async #answer(exchange: Exchange, options: SendOptions): Promise<Reply | undefined> {
     const { request, response, expectsContinue } = exchange;
+    const { requestId } = options;
     const { path, query } = targetOf(request);
     try {
-      const route = findRoute(this.#routes, path, request.method ?? '');
+      const { route, jobId } = findRoute(this.#routes, path, request.method ?? '');
       if (route.kind === 'open') return route.answer();
-      const call = { request, response, expectsContinue, query: new URLSearchParams(query) };
+      const openEvents = () => new EventStream(response, options);
+      const call = { request, response, expectsContinue, query: new URLSearchParams(query), jobId, openEvents };
       return await this.#guarded(route, call, requestId);
     } catch (error) {
-      const about = { requestId, isJob: path === '/jobs' };
+      const about = { requestId, isJob: path === '/jobs' && request.method === 'POST' };
       if (error instanceof HttpFault) return problem(error.failure, about, error);
       const failure = asFailure(error);
       logDefect(this.#options.log, failure, requestId);
@@ -59,7 +65,7 @@ export class RestHandler implements HttpHandler {
     }
   }
 
-  async #guarded(route: Guarded, call: RestCall, requestId: string): Promise<Reply> {
+  async #guarded(route: Guarded, call: RestCall, requestId: string): Promise<Reply | undefined> {
     const { gate, doorway, trustedProxies } = this.#options;
     const { request, response } = call;
     const address = () => callerAddress(request, trustedProxies);

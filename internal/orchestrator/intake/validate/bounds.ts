@@ -14,7 +14,8 @@ export const bounds = {
   maxRedirects: limits.maxRedirects,
   defaultRedirects: limits.defaultRedirects,
 
-  maxAttempts: 3,
+  /** A deployment may allow fewer. */
+  maxAttempts: 10,
   defaultInitialBackoffMs: 100,
   maxInitialBackoffMs: 10_000,
   defaultMaxBackoffMs: 2_000,

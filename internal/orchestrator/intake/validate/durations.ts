@@ -1,6 +1,6 @@
 // How long a job may take, and how its retries are spaced: google.protobuf.Duration into milliseconds within bounds.
 import type { Duration } from '@bufbuild/protobuf/wkt';
-import type { RetryPolicy } from '../../../../gen/resproxy/v1/job_pb.ts';
+import type { RetryPolicy } from '../../../../gen/resproxy/v1/job_parts_pb.ts';
 import type { RetryRules } from '../../dispatch/job.ts';
 import { bounds } from './bounds.ts';
 import { invalid, refuseUnknown } from './faults.ts';
@@ -18,27 +18,20 @@ function askedMs(timeout: Duration): number {
   return ms;
 }
 
-const defaultRetry: RetryRules = {
-  maxAttempts: bounds.maxAttempts,
-  initialBackoffMs: bounds.defaultInitialBackoffMs,
-  maxBackoffMs: bounds.defaultMaxBackoffMs,
-};
-
-/** `maxAttempts` is this pod's own bound, whatever the caller asks. */
+/** `maxAttempts` is this deployment's own bound, whatever the caller asks. */
 export function retryRules(retry: RetryPolicy | undefined, maxAttempts: number): RetryRules {
-  if (!retry) return maxAttempts >= defaultRetry.maxAttempts ? defaultRetry : { ...defaultRetry, maxAttempts };
+  const { defaultInitialBackoffMs: initialBackoffMs, defaultMaxBackoffMs: maxBackoffMs } = bounds;
+  if (!retry) return { maxAttempts, initialBackoffMs, maxBackoffMs };
   refuseUnknown('retry', retry);
   if (retry.maxAttempts > bounds.maxAttempts)
-    throw invalid('retry.max_attempts', `must be 1 to ${bounds.maxAttempts}; 0 means ${bounds.maxAttempts}`);
+    throw invalid('retry.max_attempts', `must be 1 to ${bounds.maxAttempts}; 0 means as many as are allowed`);
   const { initialBackoff, maxBackoff } = retry;
   return {
-    maxAttempts: Math.min(retry.maxAttempts === 0 ? bounds.maxAttempts : retry.maxAttempts, maxAttempts),
+    maxAttempts: retry.maxAttempts === 0 ? maxAttempts : Math.min(retry.maxAttempts, maxAttempts),
     initialBackoffMs: initialBackoff
       ? backoffMs('retry.initial_backoff', initialBackoff, bounds.maxInitialBackoffMs)
-      : bounds.defaultInitialBackoffMs,
-    maxBackoffMs: maxBackoff
-      ? backoffMs('retry.max_backoff', maxBackoff, bounds.maxMaxBackoffMs)
-      : bounds.defaultMaxBackoffMs,
+      : initialBackoffMs,
+    maxBackoffMs: maxBackoff ? backoffMs('retry.max_backoff', maxBackoff, bounds.maxMaxBackoffMs) : maxBackoffMs,
   };
 }
 
@@ -49,7 +42,7 @@ function backoffMs(field: string, backoff: Duration, maxMs: number): number {
 }
 
 /** Seconds and nanoseconds carry the same sign (google.protobuf.Duration). */
-function toMs(field: string, duration: Duration): number {
+export function toMs(field: string, duration: Duration): number {
   refuseUnknown(field, duration);
   const seconds = Number(duration.seconds);
   const { nanos } = duration;

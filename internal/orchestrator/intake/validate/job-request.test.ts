@@ -109,6 +109,7 @@ describe('what a request says', () => {
 
   test('the pod bounds attempts, whatever the caller asks', () => {
     expect(job({ request: { url }, retry: { maxAttempts: 3 } }, { maxAttempts: 2 }).retry.maxAttempts).toBe(2);
+    expect(job({ request: { url }, retry: { maxAttempts: 4 } }, { maxAttempts: 5 }).retry.maxAttempts).toBe(4);
     expect(job({ request: { url } }, { maxAttempts: 1 }).retry.maxAttempts).toBe(1);
     expect(job({ request: { url }, retry: { maxAttempts: 1 } }).retry.maxAttempts).toBe(1);
   });
@@ -150,7 +151,7 @@ describe('faults', () => {
     ['a timeout beyond numbers', { ...withRequest({}), timeout: duration(2n ** 62n) }, 'timeout'],
     ['a timeout that pulls both ways', { ...withRequest({}), timeout: duration(1n, -1) }, 'timeout'],
     ['nanoseconds that are seconds', { ...withRequest({}), timeout: duration(1n, 1_000_000_000) }, 'timeout'],
-    ['four attempts', { ...withRequest({}), retry: { maxAttempts: 4 } }, 'retry.max_attempts'],
+    ['eleven attempts', { ...withRequest({}), retry: { maxAttempts: 11 } }, 'retry.max_attempts'],
     ['a long first pause', { ...withRequest({}), retry: { initialBackoff: duration(11n) } }, 'retry.initial_backoff'],
     ['a pause below nothing', { ...withRequest({}), retry: { maxBackoff: duration(-1n) } }, 'retry.max_backoff'],
     ['a country of three letters', { ...withRequest({}), target: { country: 'DEU' } }, 'target.country'],

@@ -2,6 +2,7 @@
 // ignored, but for the case of country and region.
 
 import { type HttpRequest, type RedirectPolicy, RedirectPolicy_Mode } from '../../../../gen/resproxy/v1/http_pb.ts';
+import type { RetryPolicy } from '../../../../gen/resproxy/v1/job_parts_pb.ts';
 import type { RunJobRequest, StreamJobRequest } from '../../../../gen/resproxy/v1/job_pb.ts';
 import { checkHeaders, checkMethod, parseTarget, type RequestFault } from '../../../wire/http-rules.ts';
 import type { OutboundRequest } from '../../channel/link.ts';
@@ -26,11 +27,22 @@ export interface JobFacts {
 /** RFC 9110 9.2.2, without TRACE. */
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
-/** Throws a JobFailure that names the field. */
+/** Whether the origin may see the request twice, as far as its caller or its method says. */
+export function isIdempotent(method: string, retry: RetryPolicy | undefined): boolean {
+  return retry?.idempotent ?? idempotentMethods.has(method);
+}
+
+export function refuseRetryOnStatus(retry: RetryPolicy | undefined): void {
+  if (retry?.retryOnStatus.length)
+    throw unimplemented('retry.retry_on_status', 'is for durable jobs: SubmitJob honours it');
+}
+
+/** Of a job that is not kept: RunJob without a key, and StreamJob. Throws a JobFailure that names the field. */
 export function toJob(message: RunJobRequest | StreamJobRequest, facts: JobFacts): Job {
   refuseUnknown('', message);
   if (message.idempotencyKey !== '')
-    throw unimplemented('idempotency_key', 'this version does not honour it; leave it out');
+    throw unimplemented('idempotency_key', 'an answer that is not kept cannot be given again: RunJob honours it');
+  refuseRetryOnStatus(message.retry);
   if (!message.request) throw invalid('request', 'is missing');
   const streamed = message.$typeName === 'resproxy.v1.StreamJobRequest';
   const request = outboundRequest(message.request, streamed ? 0 : bounds.maxUnaryResponseBytes);
@@ -40,7 +52,7 @@ export function toJob(message: RunJobRequest | StreamJobRequest, facts: JobFacts
     tenant: facts.tenant,
     request,
     target: checkedTarget(message.target),
-    idempotent: message.retry?.idempotent ?? idempotentMethods.has(request.method),
+    idempotent: isIdempotent(request.method, message.retry),
     receivedAt: facts.receivedAt,
     deadlineAt: facts.receivedAt + ms,
     retry: retryRules(message.retry, facts.maxAttempts),
@@ -48,7 +60,7 @@ export function toJob(message: RunJobRequest | StreamJobRequest, facts: JobFacts
   };
 }
 
-function outboundRequest(request: HttpRequest, mostBytes: number): OutboundRequest {
+export function outboundRequest(request: HttpRequest, mostBytes: number): OutboundRequest {
   refuseUnknown('request', request);
   const method = request.method === '' ? 'GET' : request.method;
   refuse(checkMethod(method));

@@ -1,0 +1,169 @@
+// The durable half of JobService, the one implementation behind every door: hand a job over, watch it, read it, end it.
+import type {
+  CancelJobRequest,
+  CancelJobResponse,
+  GetJobRequest,
+  GetJobResponse,
+  GetJobResultRequest,
+  GetJobResultResponse,
+  Job,
+  ListJobsRequest,
+  ListJobsResponse,
+  RedriveJobRequest,
+  RedriveJobResponse,
+  SubmitJobRequest,
+  SubmitJobResponse,
+  WatchJobRequest,
+  WatchJobResponse,
+} from '../../../../gen/resproxy/v1/durable_job_pb.ts';
+import type { RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
+import { JobFailure } from '../../failure/failures.ts';
+import { hasEnded, type JobRecord, type JobRef } from '../../jobs/job.ts';
+import type { JobStore } from '../../jobs/job-store.ts';
+import type { CallContext } from '../call.ts';
+import { invalid, refuseUnknown } from '../validate/faults.ts';
+import { notFound, redriven, resultGone, withoutResult } from './durable-failures.ts';
+import { type Insistence, insist } from './insist.ts';
+import type { JobChanges } from './job-changes.ts';
+import { toChange, toJobMessage, toResultHead } from './job-record-messages.ts';
+import { keptAnswer } from './kept-answer.ts';
+import { toListQuery } from './list-request.ts';
+import { pieces } from './result-body.ts';
+import { ask } from './store-failure.ts';
+import type { Submitter } from './submitter.ts';
+
+export interface DurableJobServiceOptions extends Insistence {
+  readonly store: JobStore;
+  readonly changes: JobChanges;
+  readonly submitter: Submitter;
+  readonly newJobId: () => string;
+}
+
+/** Any request about one job. */
+interface Named {
+  readonly jobId: string;
+  readonly $unknown?: readonly { readonly no: number }[] | undefined;
+}
+
+const cursorPattern = /^\d{1,9}$/;
+
+export class DurableJobService {
+  readonly #options: DurableJobServiceOptions;
+  readonly #leaving = new AbortController();
+
+  constructor(options: DurableJobServiceOptions) {
+    this.#options = options;
+  }
+
+  async submitJob(request: SubmitJobRequest, context: CallContext): Promise<SubmitJobResponse> {
+    const { job, existed } = await this.#options.submitter.submit(request, context);
+    return { $typeName: 'resproxy.v1.SubmitJobResponse', job: await this.#toJob(job), existed };
+  }
+
+  /** Ends with the job's end, when the caller goes away, and fails with DRAINING when the pod does. */
+  async *watchJob(request: WatchJobRequest, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
+    const changes = await this.openWatch(request, context);
+    if (changes) yield* changes;
+  }
+
+  /** The same, once it is known that there is such a job; undefined when nothing is left to tell. */
+  async openWatch(
+    request: WatchJobRequest,
+    context: CallContext,
+  ): Promise<AsyncGenerator<WatchJobResponse, void, undefined> | undefined> {
+    const job = await this.#find(request, context);
+    const after = readCursor(request.cursor, job);
+    return hasEnded(job.state) && after === job.sequence ? undefined : this.#changes(job, after, context);
+  }
+
+  async *#changes(job: JobRef, after: number, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
+    const leaving = this.#leaving.signal;
+    const until = AbortSignal.any([context.signal, leaving]);
+    for await (const event of this.#options.changes.after(job, after, until)) yield toChange(job.jobId, event);
+    if (leaving.aborted && !context.signal.aborted) throw new JobFailure('DRAINING');
+  }
+
+  /** A watch may go on for days: whoever watches is sent to another pod. */
+  endWatches(): void {
+    this.#leaving.abort();
+  }
+
+  async getJob(request: GetJobRequest, context: CallContext): Promise<GetJobResponse> {
+    const job = await this.#toJob(await this.#find(request, context));
+    return { $typeName: 'resproxy.v1.GetJobResponse', job };
+  }
+
+  async *getJobResult(
+    request: GetJobResultRequest,
+    context: CallContext,
+  ): AsyncGenerator<GetJobResultResponse, void, undefined> {
+    const { store } = this.#options;
+    const record = await this.#find(request, context);
+    if (record.state !== 'SUCCEEDED') throw withoutResult(record);
+    const head = await ask(store.result(record));
+    if (!head) throw resultGone(record.jobId);
+    yield part({ case: 'head', value: toResultHead(record, head) });
+    for await (const value of pieces(store, record, head)) yield part({ case: 'body', value });
+  }
+
+  /** The same in one message, as RunJob answers. */
+  async wholeResult(request: GetJobResultRequest, context: CallContext): Promise<RunJobResponse> {
+    const record = await this.#find(request, context);
+    if (record.state !== 'SUCCEEDED') throw withoutResult(record);
+    return keptAnswer(this.#options.store, record);
+  }
+
+  /** A job that is over is returned as it is. */
+  async cancelJob(request: CancelJobRequest, context: CallContext): Promise<CancelJobResponse> {
+    const ref = refOf(request, context);
+    const cancelled = await insist(() => this.#options.store.cancel(ref), this.#options);
+    if (cancelled.kind === 'not-found') throw notFound();
+    return { $typeName: 'resproxy.v1.CancelJobResponse', job: await this.#toJob(cancelled.job) };
+  }
+
+  async listJobs(request: ListJobsRequest, { caller }: CallContext): Promise<ListJobsResponse> {
+    const { filter, size, cursor } = toListQuery(request);
+    const { jobs, next } = await ask(this.#options.store.list(caller.tenant, filter, size, cursor));
+    return {
+      $typeName: 'resproxy.v1.ListJobsResponse',
+      jobs: jobs.map((record) => toJobMessage(record, undefined)),
+      nextPageToken: next,
+    };
+  }
+
+  async redriveJob(request: RedriveJobRequest, context: CallContext): Promise<RedriveJobResponse> {
+    const { store, newJobId } = this.#options;
+    const ref = refOf(request, context);
+    const jobId = newJobId();
+    const job = redriven(await insist(() => store.redrive(ref, jobId), this.#options));
+    return { $typeName: 'resproxy.v1.RedriveJobResponse', job: await this.#toJob(job) };
+  }
+
+  async #find(request: Named, context: CallContext): Promise<JobRecord> {
+    const record = await ask(this.#options.store.get(refOf(request, context)));
+    if (!record) throw notFound();
+    return record;
+  }
+
+  async #toJob(record: JobRecord): Promise<Job> {
+    const head = record.state === 'SUCCEEDED' ? await ask(this.#options.store.result(record)) : undefined;
+    return toJobMessage(record, head);
+  }
+}
+
+function refOf(request: Named, { caller }: CallContext): JobRef {
+  refuseUnknown('', request);
+  if (request.jobId === '') throw invalid('job_id', 'is missing');
+  return { tenant: caller.tenant, jobId: request.jobId };
+}
+
+function readCursor(cursor: string, { sequence }: JobRecord): number {
+  if (cursor === '') return 0;
+  if (!cursorPattern.test(cursor) || Number(cursor) > sequence)
+    throw invalid('cursor', 'is not one that this API gave for the job');
+  return Number(cursor);
+}
+
+function part(value: GetJobResultResponse['part']): GetJobResultResponse {
+  return { $typeName: 'resproxy.v1.GetJobResultResponse', part: value };
+}

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { JobStore } from '../job-store.ts';
+import { bytes, claimIds, job, ref, sent, stateOf, succeed, suiteSettings } from '../suite/subject.ts';
+import { openSqliteJobStore } from './sqlite-store.ts';
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+function file(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'resproxy-jobs-'));
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  return join(folder, 'jobs.sqlite');
+}
+
+async function open(path: string): Promise<JobStore> {
+  const store = await openSqliteJobStore({ path, now: () => 1_700_000_000_000, settings: suiteSettings });
+  cleanups.push(() => store.close());
+  return store;
+}
+
+describe('jobs in a file', () => {
+  test('knows after a restart what it was told before', async () => {
+    const path = file();
+    const before = await open(path);
+    const lease = await sent(before, { labels: { a: 'b' } });
+    await before.putChunk(lease, 0, bytes('body'));
+    await before.submit(job({ jobId: 'j2' }));
+    await before.close();
+    const after = await open(path);
+    expect(await succeed(after, lease, ['body'])).toBe('ok');
+    expect(Buffer.from((await after.resultChunk(ref(), 0)) ?? []).toString()).toBe('body');
+    expect((await after.get(ref()))?.labels).toEqual({ a: 'b' });
+    expect(await claimIds(after)).toEqual(['j2']);
+  });
+
+  test('lets only one process have the file, and says so', async () => {
+    const path = file();
+    await open(path);
+    await expect(open(path)).rejects.toThrow(`another process uses the job store ${path}`);
+  });
+
+  test('refuses a file of a later version', async () => {
+    const path = file();
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    await expect(open(path)).rejects.toThrow('schema 99');
+  });
+
+  test('answers what was asked before it closed, and nothing after', async () => {
+    const store = await open(file());
+    const submitted = store.submit(job());
+    await store.close();
+    expect((await submitted).kind).toBe('created');
+    await expect(store.get(ref())).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  });
+
+  test('refuses more than may wait, and recovers', async () => {
+    const store = await open(':memory:');
+    const asked = Array.from({ length: 10_001 }, () => store.get(ref()).catch((error) => error.code));
+    expect((await Promise.all(asked)).filter((answer) => answer !== undefined)).toEqual(['OVERLOADED']);
+    await store.submit(job());
+    expect(await stateOf(store)).toBe('QUEUED');
+  });
+
+  test('tells followers of a change only once it is written', async () => {
+    const store = await open(':memory:');
+    const heard: string[] = [];
+    store.follow(({ jobId, state }) => heard.push(`${jobId} ${state}`));
+    await store.submit(job());
+    await store.cancel(ref());
+    expect(heard).toEqual(['j1 QUEUED', 'j1 CANCELLED']);
+  });
+});
