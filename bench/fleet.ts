@@ -3,7 +3,6 @@
 // pods and not on agents; and one pod killed with its third of the agents: when all are back, and how late loops were.
 import { setTimeout as pause } from 'node:timers/promises';
 import { AgentService, WatchAgentsResponse_Change } from '../gen/resproxy/v1/agent_pb.ts';
-import { Balancer } from '../tests/harness/balancer.ts';
 import { Fleet } from '../tests/harness/fleet.ts';
 import type { Pod } from '../tests/harness/pod.ts';
 import type { Program } from '../tests/harness/process.ts';
@@ -11,7 +10,7 @@ import { until, within } from '../tests/harness/waiting.ts';
 import { figure, percentile, show } from './figures.ts';
 import { inLab, probedEnv, type Say, startScript, type Use } from './lab.ts';
 import { KiB, probe } from './probed.ts';
-import { SimulatedAgent } from './simulated-agent.ts';
+import { byTurns, SimulatedAgent } from './simulated-agent.ts';
 
 const agents = 10_000;
 const crowds = 2;
@@ -29,10 +28,10 @@ export function benchFleet(say: Say): Promise<unknown> {
     const looking = fleet.pod(onlooker);
     const idle = { commands: await commandsPerSecond(fleet), heap: (await probe(looking.program)).heapUsed };
 
-    // It takes no agents: the balancer that they dial does not know it.
-    const balancer = use(await Balancer.start({ backends: () => holders.map((name) => fleet.pod(name)) }));
+    // Nobody dials the onlooker.
+    const urls = holders.map((name) => `ws://127.0.0.1:${fleet.pod(name).ports.agent}/agent`);
     const begin = performance.now();
-    const programs = await Promise.all(Array.from({ length: crowds }, (_, i) => crowd(use, balancer, key, `sim${i}`)));
+    const programs = await Promise.all(Array.from({ length: crowds }, (_, i) => crowd(use, urls, key, `sim${i}`)));
     await allListed(fleet, agents);
     const connectSeconds = (performance.now() - begin) / 1_000;
     say(
@@ -49,7 +48,7 @@ export function benchFleet(say: Say): Promise<unknown> {
       `Redis at rest, ${fleet.pods.length} pods: ${idle.commands.toFixed(1)} commands/s without agents, ${full.commands.toFixed(1)} with ${agents}`,
     );
 
-    const visible = await visibility(fleet, balancer, key);
+    const visible = await visibility(fleet, urls, key);
     say(`from HELLO to listed by every pod: median ${visible.medianMs} ms, p99 ${visible.p99Ms} ms of ${newcomers}`);
 
     const recovery = await killOne(fleet, programs, say);
@@ -64,8 +63,8 @@ export function benchFleet(say: Say): Promise<unknown> {
   });
 }
 
-async function crowd(use: Use, balancer: Balancer, key: string, prefix: string): Promise<Program> {
-  const args = [urlOf(balancer), key, String(agents / crowds), prefix, 'comes-back'];
+async function crowd(use: Use, urls: readonly string[], key: string, prefix: string): Promise<Program> {
+  const args = [urls.join(','), key, String(agents / crowds), prefix, 'comes-back'];
   const { program } = await startScript(use, 'crowd-main.ts', { args });
   await program.waitForLog('all welcomed', ({ msg }) => msg === 'all welcomed', { boundMs });
   return program;
@@ -90,7 +89,12 @@ async function commandsPerSecond({ redis }: Fleet): Promise<number> {
 }
 
 /** Agents that come one by one to a fleet that is full: all by one clock. */
-async function visibility(fleet: Fleet, balancer: Balancer, key: string): Promise<{ medianMs: number; p99Ms: number }> {
+async function visibility(
+  fleet: Fleet,
+  urls: readonly string[],
+  key: string,
+): Promise<{ medianMs: number; p99Ms: number }> {
+  const url = byTurns(urls);
   const watches = fleet.pods.map((pod) => new Watch(pod));
   const comers: SimulatedAgent[] = [];
   const tookMs: number[] = [];
@@ -101,7 +105,7 @@ async function visibility(fleet: Fleet, balancer: Balancer, key: string): Promis
       const seen = watches.map((watch) => watch.waitFor(`${keyName}/${name}`));
       const ignore = () => {};
       const comer = new SimulatedAgent({
-        url: urlOf(balancer),
+        url,
         key,
         name,
         comesBack: false,
@@ -168,8 +172,4 @@ class Watch {
   close(): void {
     this.#stream.cancel();
   }
-}
-
-function urlOf(balancer: Balancer): string {
-  return `ws://127.0.0.1:${balancer.port('agent')}/agent`;
 }

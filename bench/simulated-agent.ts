@@ -9,7 +9,8 @@ import { limits } from '../internal/wire/limits.ts';
 import { subprotocol } from '../internal/wire/names.ts';
 
 export interface SimulatedAgentOptions {
-  readonly url: string;
+  /** Asked at every dial, since a fleet has several. */
+  readonly url: () => string;
   readonly key: string;
   readonly name: string;
   readonly comesBack: boolean;
@@ -19,6 +20,12 @@ export interface SimulatedAgentOptions {
 
 const firstRetryMs = 500;
 const longestRetryMs = 30_000;
+
+/** One of these after the other, as a balancer would: one in between would need two descriptors for each agent. */
+export function byTurns(urls: readonly string[]): () => string {
+  let turn = 0;
+  return () => urls[turn++ % urls.length] ?? '';
+}
 
 export class SimulatedAgent {
   readonly #options: SimulatedAgentOptions;
@@ -34,7 +41,7 @@ export class SimulatedAgent {
 
   dial(): void {
     const { url, key } = this.#options;
-    const socket = new WebSocket(url, subprotocol, {
+    const socket = new WebSocket(url(), subprotocol, {
       headers: { authorization: `Bearer ${key}` },
       perMessageDeflate: false,
       autoPong: false,
@@ -43,8 +50,12 @@ export class SimulatedAgent {
     this.#dials++;
     socket.on('open', () => socket.send(this.#hello()));
     socket.on('message', (bytes: Buffer) => this.#onFrame(socket, bytes));
-    socket.on('error', () => {});
-    socket.on('close', (code) => this.#onClose(code));
+    let nobodyThere = false;
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      nobodyThere = error.code === 'ECONNREFUSED';
+    });
+    // A balancer gives nobody to a pod that is dead.
+    socket.on('close', (code) => (nobodyThere && this.#options.comesBack ? this.dial() : this.#onClose(code)));
   }
 
   close(): void {
