@@ -58,7 +58,7 @@ export class DurableQueue {
     this.#late = new LateStore({ open: openStore, clock, log });
     const { store } = this.#late;
     const shared = { store, clock, random, log };
-    this.#parking = new Parking({ ...shared, fleet });
+    this.#parking = new Parking({ ...shared, fleet, onWoken: () => this.#worker.wake() });
     const onRoom = () => this.#parking.hint();
     fleet.onAdded(onRoom);
     this.#worker = new Worker({ ...shared, podId, fleet, links, observer: metrics.queue, onRoom });

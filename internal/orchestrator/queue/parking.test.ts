@@ -17,9 +17,10 @@ async function parking({ jobs = 1, target = name() } = {}) {
     const { held } = await queue.claimOne();
     await held.record<'full'>((store, lease) => store.park(lease, target));
   }
-  const waker = new Parking({ ...queue.means, log: pino({ enabled: false }) });
+  let woken = 0;
+  const waker = new Parking({ ...queue.means, log: pino({ enabled: false }), onWoken: () => woken++ });
   const parked = async () => (await queue.inner.parkedTargets()).reduce((sum, { jobs: count }) => sum + count, 0);
-  return { ...queue, waker, parked };
+  return { ...queue, waker, parked, woken: () => woken };
 }
 
 describe('what waits for an exit', () => {
@@ -32,12 +33,13 @@ describe('what waits for an exit', () => {
   });
 
   test('is woken within a moment of the change, when it is told', async () => {
-    const { waker, parked, pass, addExit, fleet } = await parking();
+    const { waker, parked, pass, addExit, fleet, woken } = await parking();
     waker.start();
     fleet.onAdded(() => waker.hint());
     addExit('a/default');
     await pass(queueLimits.unparkPauseMs);
     expect(await parked()).toBe(0);
+    expect(woken()).toBe(1);
     waker.stop();
   });
 

@@ -16,6 +16,8 @@ export interface ParkingOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Jobs stand in the queue again, of which no change is told. */
+  readonly onWoken: () => void;
 }
 
 export class Parking {
@@ -73,6 +75,7 @@ export class Parking {
 
   async #wake(target: string): Promise<void> {
     const woken = await this.#options.store.unpark(target, queueLimits.maxUnparked);
+    if (woken > 0) this.#options.onWoken();
     if (woken === queueLimits.maxUnparked) this.#changed = true;
   }
 }

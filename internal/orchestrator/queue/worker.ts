@@ -54,11 +54,11 @@ export class Worker {
 
   start(): void {
     this.#unfollow = this.#options.store.follow(({ jobId, state }) => {
-      if (state === 'QUEUED') this.#wake();
+      if (state === 'QUEUED') this.wake();
       else if (state === 'CANCELLED') this.#held.get(jobId)?.lose();
     });
     this.#renewAfter(queueLimits.renewMs);
-    this.#wake();
+    this.wake();
   }
 
   /** Claims nothing more; what runs has the grace to end and is handed back then. */
@@ -85,7 +85,8 @@ export class Worker {
 
   // Claiming.
 
-  #wake(): void {
+  /** Something may be there to be claimed; cheap, and may be called at any rate. */
+  wake(): void {
     if (this.#emptied) return;
     if (this.#claiming) this.#wanted = true;
     else void this.#claim();
@@ -99,7 +100,7 @@ export class Worker {
     this.#claiming = false;
     if (this.#emptied) return this.#settleStop();
     if (pauseMs === 0 || (this.#wanted && this.#hasRoom)) return void this.#claim();
-    this.#cancelPoll = this.#options.clock.after(pauseMs, () => this.#wake());
+    this.#cancelPoll = this.#options.clock.after(pauseMs, () => this.wake());
   }
 
   /** How long to wait before the next claim, unless a hint comes. */
@@ -176,7 +177,7 @@ export class Worker {
     this.#bodyBytes -= held.claimed.spec.length;
     this.#options.onRoom();
     if (this.#emptied) this.#settleStop();
-    else this.#wake();
+    else this.wake();
   }
 
   #settleStop(): void {
