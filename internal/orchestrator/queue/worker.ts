@@ -36,6 +36,7 @@ export class Worker {
   #cancelPoll: CancelTimer = () => {};
   #cancelRenew: CancelTimer = () => {};
   #unfollow: () => void = () => {};
+  #stopped = false;
   /** Set by stop: resolves when the last attempt is over. */
   #emptied: PromiseWithResolvers<void> | undefined;
 
@@ -78,6 +79,7 @@ export class Worker {
       each((held) => held.lose()),
     );
     await this.#emptied.promise;
+    this.#stopped = true;
     cancelGrace();
     cancelHandBack();
     this.#cancelRenew();
@@ -187,6 +189,7 @@ export class Worker {
   // Leases.
 
   #renewAfter(ms: number): void {
+    if (this.#stopped) return;
     this.#cancelRenew = this.#options.clock.after(ms, () => void this.#renew());
   }
 
