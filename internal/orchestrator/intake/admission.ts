@@ -56,6 +56,11 @@ export class Admission {
   }
 }
 
+/** Jobs that a call brought besides the one that it was let in for: the calls after it wait for them. */
+export function chargeJobs({ limits: { jobsPerSecond }, load }: Pick<Caller, 'limits' | 'load'>, jobs: number): void {
+  if (jobsPerSecond !== Number.POSITIVE_INFINITY) load.tokens -= jobs;
+}
+
 function tooManyAtOnce(maxInFlight: number): JobFailure {
   return new JobFailure('QUOTA_EXCEEDED', { detail: `The caller has ${maxInFlight} calls in flight, its limit.` });
 }

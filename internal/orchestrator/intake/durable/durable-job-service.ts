@@ -9,10 +9,15 @@ import type {
   Job,
   ListJobsRequest,
   ListJobsResponse,
+  RedeliverCallbackRequest,
+  RedeliverCallbackResponse,
   RedriveJobRequest,
   RedriveJobResponse,
   SubmitJobRequest,
   SubmitJobResponse,
+  SubmitJobsRequest,
+  SubmitJobsResponse,
+  SubmitOutcome,
   WatchJobRequest,
   WatchJobResponse,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
@@ -20,17 +25,19 @@ import type { RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import { hasEnded, type JobRecord, type JobRef } from '../../jobs/job.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
+import { chargeJobs } from '../admission.ts';
 import type { CallContext } from '../call.ts';
 import { invalid, refuseUnknown } from '../validate/faults.ts';
-import { notFound, redriven, resultGone, withoutResult } from './durable-failures.ts';
+import { durableBounds } from './durable-bounds.ts';
+import { notFound, notRedeliverable, redriven, resultGone, withoutResult } from './durable-failures.ts';
 import { type Insistence, insist } from './insist.ts';
 import type { JobChanges } from './job-changes.ts';
-import { toChange, toJobMessage, toResultHead } from './job-record-messages.ts';
+import { toCallback, toChange, toJobMessage, toResultHead, toSubmitFailure } from './job-record-messages.ts';
 import { keptAnswer } from './kept-answer.ts';
 import { toListQuery } from './list-request.ts';
 import { pieces } from './result-body.ts';
 import { ask } from './store-failure.ts';
-import type { Submitter } from './submitter.ts';
+import type { Submitter, Taken } from './submitter.ts';
 
 export interface DurableJobServiceOptions extends Insistence {
   readonly store: JobStore;
@@ -38,6 +45,11 @@ export interface DurableJobServiceOptions extends Insistence {
   readonly submitter: Submitter;
   readonly newJobId: () => string;
 }
+
+/** What came of one job of a batch. */
+export type Submission =
+  | { readonly kind: 'taken'; readonly response: SubmitJobResponse }
+  | { readonly kind: 'refused'; readonly failure: JobFailure };
 
 /** Any request about one job. */
 interface Named {
@@ -56,8 +68,32 @@ export class DurableJobService {
   }
 
   async submitJob(request: SubmitJobRequest, context: CallContext): Promise<SubmitJobResponse> {
-    const { job, existed } = await this.#options.submitter.submit(request, context);
-    return { $typeName: 'resproxy.v1.SubmitJobResponse', job: await this.#toJob(job), existed };
+    return this.#toSubmitted(await this.#options.submitter.submit(request, context));
+  }
+
+  async submitJobs(request: SubmitJobsRequest, context: CallContext): Promise<SubmitJobsResponse> {
+    refuseUnknown('', request);
+    const outcomes = await this.submitEach(
+      request.jobs.map((job) => () => job),
+      context,
+    );
+    return { $typeName: 'resproxy.v1.SubmitJobsResponse', outcomes: outcomes.map(toOutcomeMessage) };
+  }
+
+  /** The same, of requests that are still to be read. The whole of it fails only for its size. */
+  async submitEach(
+    requests: readonly (() => SubmitJobRequest)[],
+    context: CallContext,
+  ): Promise<readonly Submission[]> {
+    const { maxBatch } = durableBounds;
+    if (requests.length < 1 || requests.length > maxBatch) throw invalid('jobs', `must be 1 to ${maxBatch}`);
+    chargeJobs(context.caller, requests.length - 1);
+    const outcomes = await this.#options.submitter.submitAll(requests, context);
+    return Promise.all(
+      outcomes.map(async (outcome) =>
+        outcome.kind === 'taken' ? { kind: 'taken', response: await this.#toSubmitted(outcome.taken) } : outcome,
+      ),
+    );
   }
 
   /** Ends with the job's end, when the caller goes away, and fails with DRAINING when the pod does. */
@@ -139,16 +175,36 @@ export class DurableJobService {
     return { $typeName: 'resproxy.v1.RedriveJobResponse', job: await this.#toJob(job) };
   }
 
+  async redeliverCallback(request: RedeliverCallbackRequest, context: CallContext): Promise<RedeliverCallbackResponse> {
+    const record = await this.#find(request, context);
+    const state = await insist(() => this.#options.store.redeliver(record), this.#options);
+    if (!state) throw notRedeliverable(record);
+    const callback = toCallback(state, record.jobId);
+    return { $typeName: 'resproxy.v1.RedeliverCallbackResponse', callback };
+  }
+
   async #find(request: Named, context: CallContext): Promise<JobRecord> {
     const record = await ask(this.#options.store.get(refOf(request, context)));
     if (!record) throw notFound();
     return record;
   }
 
+  async #toSubmitted({ job, existed }: Taken): Promise<SubmitJobResponse> {
+    return { $typeName: 'resproxy.v1.SubmitJobResponse', job: await this.#toJob(job), existed };
+  }
+
   async #toJob(record: JobRecord): Promise<Job> {
     const head = record.state === 'SUCCEEDED' ? await ask(this.#options.store.result(record)) : undefined;
     return toJobMessage(record, head);
   }
+}
+
+function toOutcomeMessage(submission: Submission): SubmitOutcome {
+  const outcome: SubmitOutcome['outcome'] =
+    submission.kind === 'taken'
+      ? { case: 'submitted', value: submission.response }
+      : { case: 'failure', value: toSubmitFailure(submission.failure) };
+  return { $typeName: 'resproxy.v1.SubmitOutcome', outcome };
 }
 
 function refOf(request: Named, { caller }: CallContext): JobRef {

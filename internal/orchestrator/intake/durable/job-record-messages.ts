@@ -7,17 +7,18 @@ import {
   type JobError,
   type JobResult,
   type JobResultHead,
+  type SubmitFailure,
   type WatchJobResponse,
   JobState as WireState,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import { Execution } from '../../../../gen/resproxy/v1/failure_pb.ts';
-import type { AttemptRecord } from '../../failure/failures.ts';
+import type { AttemptRecord, JobFailure } from '../../failure/failures.ts';
 import { codeNumber, failureTable } from '../../failure/table.ts';
 import type { AttemptEnd, CallbackState, Failure, JobEvent, JobRecord, JobState } from '../../jobs/job.ts';
 import type { ResultHead } from '../../jobs/job-store.ts';
 import { decodeMeta } from '../../queue/job-result.ts';
 import { decodeAbout } from '../../queue/job-spec.ts';
-import { toAttempt, toExit, toHeaders, toTimings } from '../job-messages.ts';
+import { toAttempt, toDuration, toExit, toHeaders, toTimings } from '../job-messages.ts';
 
 type Attempt = Job['attempts'][number];
 
@@ -93,6 +94,19 @@ export function toAttemptRecord({ exitId, failure, durationMs }: AttemptEnd): At
   return { exitId, code: failure?.code, execution: failure?.execution ?? 'DONE', durationMs };
 }
 
+/** What SubmitJob would have failed with. */
+export function toSubmitFailure({ code, execution, message, field, jobId, retryAfterMs }: JobFailure): SubmitFailure {
+  return {
+    $typeName: 'resproxy.v1.SubmitFailure',
+    code: codeNumber(code),
+    execution: Execution[execution],
+    detail: message,
+    field: field ?? '',
+    jobId: jobId ?? '',
+    ...(retryAfterMs !== undefined && { retryAfter: toDuration(retryAfterMs) }),
+  };
+}
+
 function toAttemptMessage(end: AttemptEnd): Attempt {
   return toAttempt(toAttemptRecord(end));
 }
@@ -118,7 +132,7 @@ function toResult({ meta, bodyBytes }: ResultHead): JobResult {
   };
 }
 
-function toCallback({ state, tries, dueAt, last }: CallbackState, jobId: string): CallbackStatus {
+export function toCallback({ state, tries, dueAt, last }: CallbackState, jobId: string): CallbackStatus {
   return {
     $typeName: 'resproxy.v1.CallbackStatus',
     state: callbackStates[state],
