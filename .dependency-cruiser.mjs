@@ -10,6 +10,7 @@ const orchestratorRooms = [
   'registry',
   'channel',
   'peer',
+  'limits',
   'keys',
   'admin',
   'failure',
@@ -23,7 +24,7 @@ const allowed = {
   queue: ['dispatch', 'jobs', 'route', 'registry', 'channel', 'failure'],
   callbacks: ['jobs'],
   route: [],
-  registry: ['route', 'redis'],
+  registry: ['route', 'keys', 'redis'],
   channel: ['keys', 'registry', 'route', 'failure'],
   peer: ['channel', 'registry', 'route', 'failure'],
   keys: [],
@@ -31,6 +32,7 @@ const allowed = {
   failure: [],
   redis: [],
   jobs: ['failure', 'redis'],
+  limits: ['redis'],
 };
 /** And which of the shared floors. gen is for the edges. */
 const floors = {

@@ -73,7 +73,10 @@ async function crowd(use: Use, balancer: Balancer, key: string, prefix: string):
 
 /** Every pod that lives counts so many. */
 async function allListed(fleet: Fleet, count: number): Promise<void> {
-  const counted = async (pod: Pod) => (await pod.metrics()).sum('resproxy_agents');
+  const counted = async (pod: Pod) => {
+    const metrics = await pod.metrics();
+    return metrics.sum('resproxy_agents') + metrics.sum('resproxy_registry_remote_agents');
+  };
   const asked = async () => (await Promise.all(fleet.pods.map(counted))).every((seen) => seen === count);
   await until(`every pod lists ${count} agents`, asked, boundMs);
 }

@@ -7,7 +7,7 @@ const port = (help: string, fallback: number) =>
   integer(`${help} 0 lets the system choose.`, { fallback, min: 0, max: 65535 });
 
 export const settings = {
-  RESPROXY_HTTP_PORT: port('Port of the REST door.', 8080),
+  RESPROXY_HTTP_PORT: port('Port of Connect, gRPC-Web and REST.', 8080),
   RESPROXY_GRPC_PORT: port('Port of the gRPC door.', 9090),
   RESPROXY_AGENT_PORT: port('Port that the agent dials.', 8443),
   RESPROXY_ADMIN_PORT: port('Port of /livez, /readyz and /metrics.', 9464),

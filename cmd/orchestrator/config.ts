@@ -7,7 +7,6 @@ import {
   logLevel,
   optionalText,
   readSettings,
-  refused,
   SettingsError,
   type SettingValues,
   text,
@@ -19,6 +18,7 @@ import {
   type PemFiles,
   parseRange,
 } from '../../internal/orchestrator/app.ts';
+import { fleetSettings, readFleet } from './fleet-config.ts';
 import { queueSettings, readQueue } from './queue-config.ts';
 
 const MiB = 1024 * 1024;
@@ -86,11 +86,9 @@ export const settings = {
     min: MiB,
     max: 2 ** 40,
   }),
+  ...fleetSettings,
   ...queueSettings,
   LOG_LEVEL: logLevel,
-  REDIS_URL: refused('Redis shares the fleet between pods. This version runs one pod and has no use for it.'),
-  RESPROXY_PEER_TLS_CERT: refused('Peers relay jobs between pods. This version runs one pod.'),
-  RESPROXY_PEER_TOKEN_FILE: refused('Peers relay jobs between pods. This version runs one pod.'),
 };
 
 export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
@@ -105,6 +103,7 @@ export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
       `RESPROXY_CALLERS: none lets everybody in and is allowed only while RESPROXY_BIND is a loopback address`,
     );
   }
+  const fleet = readFleet(values, values.RESPROXY_BIND, faults);
   if (faults.length > 0) throw new SettingsError(faults);
   return {
     bind: values.RESPROXY_BIND,
@@ -123,6 +122,7 @@ export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
     keysFile: values.RESPROXY_KEYS.slice('file:'.length),
     callersFile: values.RESPROXY_CALLERS === 'none' ? undefined : values.RESPROXY_CALLERS.slice('file:'.length),
     podId: values.RESPROXY_POD_ID,
+    fleet,
     queue: readQueue(values),
     lameDuckMs: values.RESPROXY_LAME_DUCK_MS,
     shutdownGraceMs: values.RESPROXY_SHUTDOWN_GRACE_MS,

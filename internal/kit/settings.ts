@@ -95,6 +95,22 @@ export function optionalText(help: string): Setting<string | undefined> {
   return { schema: z.string().optional(), help, shownDefault: 'none' };
 }
 
+/** Text that `parse` turns into its value; it throws an Error whose message completes "NAME: ...". */
+export function parsedText<V>(help: string, parse: (text: string) => V): Setting<V | undefined> {
+  const schema = z
+    .string()
+    .transform((value, ctx): V => {
+      try {
+        return parse(value);
+      } catch (error) {
+        ctx.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'is not valid' });
+        return z.NEVER;
+      }
+    })
+    .optional();
+  return { schema, help, shownDefault: 'none' };
+}
+
 /** A setting of a later version: setting it is a fault, since ignoring it would promise what does not happen. */
 export function refused(help: string): Setting<undefined> {
   const schema = z.undefined('is not honoured by this version: unset it') as z.ZodType<undefined, unknown>;

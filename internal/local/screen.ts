@@ -12,13 +12,14 @@ export interface Facts {
 }
 
 export function screen({ version, ports, echoPort, check, made, dir }: Facts): string {
-  const rest = `http://127.0.0.1:${ports.http}`;
+  const http = `http://127.0.0.1:${ports.http}`;
   const echo = `http://127.0.0.1:${echoPort}/echo`;
   const authorization = `-H "Authorization: Bearer $(cat ${dir}/dev-token)"`;
   return `
 resproxy ${version} runs on this machine; Ctrl-C stops it.
 
-  REST    ${rest.padEnd(28)}  POST /jobs?sync=true, GET /agents, GET /health
+  HTTP    ${http.padEnd(28)}  Connect and gRPC-Web at their own paths;
+          ${''.padEnd(28)}  REST: POST /jobs?sync=true, GET /agents, GET /health
   gRPC    ${`127.0.0.1:${ports.grpc}`.padEnd(28)}  resproxy.v1.JobService, resproxy.v1.AgentService
   agents  ${`ws://127.0.0.1:${ports.agent}/agent`.padEnd(28)}  one is connected: dev/default
   admin   ${`http://127.0.0.1:${ports.admin}`.padEnd(28)}  /livez, /readyz, /metrics
@@ -28,7 +29,7 @@ Self-check: a job to the echo, REST > orchestrator > agent > origin and back, an
 
 Try it in another terminal, in this folder:
 
-  curl -s '${rest}/jobs?sync=true' ${authorization} -H 'Content-Type: application/json' -d '{"url": "${echo}"}'
+  curl -s '${http}/jobs?sync=true' ${authorization} -H 'Content-Type: application/json' -d '{"url": "${echo}"}'
 
   grpcurl -plaintext ${authorization} -d '{"request": {"url": "${echo}"}}' 127.0.0.1:${ports.grpc} resproxy.v1.JobService/RunJob
 

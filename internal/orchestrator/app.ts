@@ -3,23 +3,18 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { ResetCode } from '../../gen/resproxy/v1/channel_pb.ts';
-import { type Clock, sleep, systemClock } from '../kit/clock.ts';
-import { createLogger, type Logger } from '../kit/log.ts';
+import { sleep } from '../kit/clock.ts';
 import type { App } from '../kit/program.ts';
-import { TimerWheel } from '../kit/timer-wheel.ts';
 import { TlsFiles } from '../kit/tls-files.ts';
-import { BufferBudget } from '../wire/budget.ts';
 import { limits } from '../wire/limits.ts';
 import { AdminServer } from './admin/admin-server.ts';
-import { Flag, Health, lagCheck } from './admin/health.ts';
-import { LoopLag } from './admin/loop-lag.ts';
-import { Metrics } from './admin/metrics.ts';
 import { AgentConnections } from './channel/agent-connections.ts';
 import { AgentListener } from './channel/agent-listener.ts';
 import { type AddressRange, isLoopback, parseRange } from './channel/client-address.ts';
+import type { LinkDirectory } from './channel/link.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { DurableQueue, type QueueConfig } from './durable-queue.ts';
+import { type Ground, layGround } from './ground.ts';
 import { Admission } from './intake/admission.ts';
 import { AgentService } from './intake/agent-service.ts';
 import { type Authenticator, BearerAuthenticator, OpenAuthenticator } from './intake/auth/authenticator.ts';
@@ -28,14 +23,18 @@ import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
+import { alone as ownShares, type Shares } from './intake/shares.ts';
+import type { JobStore } from './jobs/job-store.ts';
 import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
 import { FileKeys } from './keys/file-keys.ts';
 import { Keyring } from './keys/keyring.ts';
-import { FleetView } from './registry/fleet-view.ts';
-import { MemoryRegistry } from './registry/memory-registry.ts';
+import type { PeerConfig } from './peer/peer-credential.ts';
+import { parseRedisUrl } from './redis/redis-url.ts';
+import type { AgentControl } from './registry/agents.ts';
+import { type FleetConfig, SharedFleet } from './shared-fleet.ts';
 
 // For reading the settings.
-export { type AddressRange, isLoopback, parseRange };
+export { type AddressRange, type FleetConfig, isLoopback, type PeerConfig, parseRange, parseRedisUrl };
 
 export interface PemFiles {
   readonly certPath: string;
@@ -61,6 +60,8 @@ export interface OrchestratorConfig {
   readonly callersFile: string | undefined;
   readonly podId: string;
   readonly queue: QueueConfig;
+  /** Undefined: this pod is alone. */
+  readonly fleet: FleetConfig | undefined;
   /** After SIGTERM: how long everything is still taken, so that balancers can look elsewhere. */
   readonly lameDuckMs: number;
   readonly shutdownGraceMs: number;
@@ -72,14 +73,12 @@ export interface OrchestratorConfig {
 /** Calls of all callers at once. Each holds at most its windows, and the buffer budget holds them all. */
 const maxCallsInFlight = 20_000;
 const maxAttempts = 3;
+/** For links between pods, once nothing is left to run over them. */
+const leaveGraceMs = 1_000;
 
 export class OrchestratorApp implements App {
   readonly #config: OrchestratorConfig;
-  readonly #clock: Clock = systemClock;
-  readonly #log: Logger;
-  readonly #starting = new Flag('the pod is starting');
-  readonly #metrics: Metrics;
-  readonly #lag: LoopLag;
+  readonly #ground: Ground;
   readonly #certificates: TlsFiles[] = [];
   readonly #keyring: Keyring;
   readonly #callers: CallersFile | undefined;
@@ -87,6 +86,8 @@ export class OrchestratorApp implements App {
   readonly #dispatcher: Dispatcher;
   readonly #queue: DurableQueue;
   readonly #connections: AgentConnections;
+  /** Undefined: this pod is alone. */
+  readonly #shared: SharedFleet | undefined;
   readonly #agents: AgentService;
   readonly #agentDoor: AgentListener;
   readonly #grpcDoor: GrpcDoor;
@@ -95,34 +96,21 @@ export class OrchestratorApp implements App {
 
   constructor(config: OrchestratorConfig) {
     this.#config = config;
-    const clock = this.#clock;
-    const log = createLogger('orchestrator', config.logLevel);
-    this.#log = log;
-    const wheel = new TimerWheel(clock);
+    const ground = layGround(config, config.fleet && (() => this.#shared?.redisUp ?? false));
+    this.#ground = ground;
+    const { clock, random, log, metrics, health, memory } = ground;
     const tls = this.#certificate(config.tls);
     const agentTls = config.agentTls === config.tls ? tls : this.#certificate(config.agentTls);
-
-    // What is known of the fleet, and what is told of it.
-    const fleet = new FleetView();
-    const registry = new MemoryRegistry(fleet);
-    const budget = new BufferBudget(config.bufferBytes);
-    this.#metrics = new Metrics({ agents: () => registry.all(), resetNames, streamBytes: () => budget.usedBytes });
-    this.#lag = new LoopLag(clock, (lagMs) => this.#metrics.loop.sample(lagMs));
-    const health = this.#health();
+    const { trustedProxies, bind, adminBind } = config;
+    this.#shared = config.fleet && new SharedFleet(config.fleet, { ...ground, bind });
 
     // Agents: who may come, and the links to their exits.
-    const { podId, trustedProxies, bind } = config;
     this.#keyring = new Keyring({ source: new FileKeys({ path: config.keysFile, clock, log }), clock });
     this.#connections = new AgentConnections({
-      podId,
-      clock,
-      random: Math.random,
+      ...ground,
       randomBytes,
-      wheel,
-      budget,
-      observer: this.#metrics.channel,
-      registry,
-      log,
+      observer: metrics.channel,
+      registry: this.#shared?.registry ?? memory,
       agentGraceMs: config.shutdownGraceMs,
     });
     this.#keyring.listen(this.#connections);
@@ -138,35 +126,37 @@ export class OrchestratorApp implements App {
       keyring: this.#keyring,
       connections: this.#connections,
       clock,
-      random: Math.random,
+      random,
       log,
     });
 
-    // Jobs: from a request to an exit and back.
+    // Jobs: from a request to an exit and back, through another pod when the exit is there.
+    const { links, control } = this.#shared?.join(this.#connections) ?? alone(this.#connections);
     this.#dispatcher = new Dispatcher({
-      fleet,
-      links: this.#connections,
-      clock,
-      random: Math.random,
-      observer: this.#metrics.attempts,
+      ...ground,
+      links,
+      observer: metrics.attempts,
       maxWholeBodyBytes: limits.maxUnaryBodyBytes,
       maxPieceBytes: limits.maxDataBytes,
     });
-    this.#queue = this.#durableQueue(fleet, health);
-    const observer = this.#metrics.jobs;
-    this.#agents = new AgentService(registry, this.#connections);
-    const services = { ...this.#queue.services, jobs: this.#jobs(this.#queue.services), agents: this.#agents };
+    const shares = this.#shared?.shares ?? ownShares;
+    const openStore = () => this.#openStore();
+    this.#queue = new DurableQueue(config.queue, { ...ground, links, openStore });
+    this.#agents = new AgentService(memory, control);
+    const jobs = this.#jobs(shares);
+    const services = { ...this.#queue.services, jobs, agents: this.#agents };
 
     // Callers: who may ask, and the doors.
-    this.#callers = callersIn(config.callersFile, clock, log);
-    this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight });
+    this.#callers = callersIn(config.callersFile, ground);
+    this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight, shares });
+    const { jobs: observer } = metrics;
     const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
-    const shared = { ...services, tls, gate, health, clock, wheel, newRequestId: randomUUID, log };
+    const shared = { ...ground, ...services, tls, gate, newRequestId: randomUUID };
     this.#grpcDoor = new GrpcDoor({ ...door('grpc'), ...shared });
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
     // Platform engineers.
-    this.#admin = new AdminServer({ host: config.adminBind, port: config.ports.admin, health, metrics: this.#metrics });
+    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics });
   }
 
   /** Certificates, keys and callers first; then the doors, agents first; ready last. */
@@ -174,14 +164,17 @@ export class OrchestratorApp implements App {
     for (const files of this.#certificates) await files.start();
     await this.#keyring.start();
     await this.#callers?.start();
-    await this.#queue.start();
-    this.#lag.start();
+    this.#countConnections();
+    this.#ground.lag.start();
     this.#listening('admin', await this.#admin.listen());
+    const peer = await this.#shared?.start();
+    if (peer) this.#listening('peer', peer);
+    await this.#queue.start();
     this.#listening('agent', await this.#agentDoor.start());
     this.#listening('grpc', await this.#grpcDoor.start());
     this.#listening('http', await this.#httpDoor.start());
-    this.#starting.well();
-    this.#log.info({ podId: this.#config.podId }, 'ready');
+    this.#ground.pod.well();
+    this.#ground.log.info({ podId: this.#config.podId }, 'ready');
   }
 
   /**
@@ -189,86 +182,85 @@ export class OrchestratorApp implements App {
    * 2. Agents are told to dial another pod, paced; each serves here until it has one.
    * 3. The doors finish what they have: jobs run on for at most the grace and are then cancelled, durable ones handed
    *    back to the queue.
-   * 4. No job can come any more, so agents need not wait for another pod: their connections close with 4001.
-   * 5. Ports, files and timers are let go.
+   * 4. Agents that have moved are let go, with what other pods sent them. Without another pod to move to no job can come
+   *    any more, and nothing is waited for: their connections close with 4001.
+   * 5. Links, lease, ports, files and timers are let go.
    */
   async stop(reason: string): Promise<void> {
     const { lameDuckMs, shutdownGraceMs: graceMs, drainSpreadMs: spreadMs } = this.#config;
-    this.#starting.unwell('the pod is shutting down');
-    this.#log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
+    const { clock, log, pod, lag } = this.#ground;
+    pod.unwell('the pod is shutting down');
+    log.info({ reason, jobs: this.#dispatcher.inFlight }, 'shutting down');
     this.#httpDoor.leave();
     this.#agents.endWatches();
     this.#queue.services.durable.endWatches();
-    await sleep(this.#clock, lameDuckMs);
+    this.#shared?.registry.setDraining();
+    await sleep(clock, lameDuckMs);
     this.#agentDoor.stopAccepting();
     const agentsGone = this.#connections.drainAll({ graceMs, spreadMs });
     const drained = this.#queue.drain(graceMs);
     await Promise.all([this.#grpcDoor.stop(graceMs), this.#httpDoor.stop(graceMs), drained]);
     this.#admission.drain();
     await this.#dispatcher.drain();
-    this.#connections.endJobs();
     await this.#queue.close();
+    if (!this.#shared?.hasOthers) this.#connections.endJobs();
     await agentsGone;
+    await this.#shared?.leave(leaveGraceMs);
     await this.#agentDoor.close();
     await this.#admin.close();
     this.#keyring.stop();
     this.#callers?.stop();
     for (const files of this.#certificates) files.stop();
-    this.#lag.stop();
-    this.#log.info('stopped');
+    lag.stop();
+    log.info('stopped');
   }
 
-  #health(): Health {
-    const health = new Health();
-    health.add('pod', this.#starting.check);
-    health.add('eventLoop', lagCheck(this.#lag));
-    return health;
+  #openStore(): Promise<JobStore> {
+    const { clock } = this.#ground;
+    const path = join(this.#config.queue.dataDir, 'jobs.sqlite');
+    return this.#shared?.openJobStore() ?? openSqliteJobStore({ path, now: () => clock.wallMs() });
   }
 
-  #durableQueue(fleet: FleetView, health: Health): DurableQueue {
-    const { podId, queue } = this.#config;
-    const now = () => this.#clock.wallMs();
-    return new DurableQueue(queue, {
-      podId,
-      openStore: () => openSqliteJobStore({ path: join(queue.dataDir, 'jobs.sqlite'), now }),
-      fleet,
-      links: this.#connections,
-      metrics: this.#metrics,
-      health,
-      clock: this.#clock,
-      random: Math.random,
-      log: this.#log,
+  #jobs(shares: Shares): JobService {
+    const { clock, metrics } = this.#ground;
+    const { keyed } = this.#queue.services;
+    const means = { runner: this.#dispatcher, keyed, clock, observer: metrics.jobs, shares };
+    return new JobService({ ...means, newJobId: randomUUID, maxAttempts });
+  }
+
+  #countConnections(): void {
+    this.#ground.metrics.countConnections({
+      http: this.#httpDoor.doorway,
+      grpc: this.#grpcDoor.doorway,
+      agent: this.#agentDoor.doorway,
+      admin: this.#admin.doorway,
     });
-  }
-
-  #jobs({ keyed }: DurableQueue['services']): JobService {
-    const { jobs: observer } = this.#metrics;
-    const runner = this.#dispatcher;
-    return new JobService({ runner, keyed, clock: this.#clock, newJobId: randomUUID, observer, maxAttempts });
   }
 
   #certificate(files: PemFiles | undefined): TlsFiles | undefined {
     if (!files) return undefined;
+    const { clock, log } = this.#ground;
     const onFault = (error: Error) =>
-      this.#log.error({ ...files, fault: error.message }, 'the new certificate cannot be used; the old one stays');
-    const certificate = new TlsFiles({ ...files, clock: this.#clock, onFault });
+      log.error({ ...files, fault: error.message }, 'the new certificate cannot be used; the old one stays');
+    const certificate = new TlsFiles({ ...files, clock, onFault });
     this.#certificates.push(certificate);
     return certificate;
   }
 
-  #listening(door: Door | 'admin', { address, port }: AddressInfo): void {
-    this.#log.info({ door, address, port }, 'listening');
+  #listening(door: Door | 'admin' | 'peer', { address, port }: AddressInfo): void {
+    this.#ground.log.info({ door, address, port }, 'listening');
   }
 }
 
-function callersIn(path: string | undefined, clock: Clock, log: Logger): CallersFile | undefined {
+/** Where this pod is the fleet. */
+function alone(connections: AgentConnections): { readonly links: LinkDirectory; readonly control: AgentControl } {
+  return { links: connections, control: connections };
+}
+
+function callersIn(path: string | undefined, { clock, log }: Ground): CallersFile | undefined {
   return path === undefined ? undefined : new CallersFile({ path, clock, log });
 }
 
 function authenticator(callers: CallersFile | undefined): Authenticator {
   return callers ? new BearerAuthenticator(callers) : new OpenAuthenticator();
 }
-
-const resetNames: ReadonlyMap<number, string> = new Map(
-  Object.entries(ResetCode).map(([name, number]) => [number, name]),
-);

@@ -96,10 +96,11 @@ export class FaultLab implements Closable {
   verdict(title: string, rules: readonly Rule[], minimums: Minimums = noMinimums): void {
     const { broken, invalid, line } = judge(new History(this.recorder.events), [...invariants, ...rules], minimums);
     say(`${title}, seed ${seed}: ${line}`);
-    if (invalid.length > 0) throw new Error(`the run is invalid, too little happened: ${invalid.join(', ')}`);
-    if (broken.length === 0) return;
+    const faults = [...broken];
+    if (invalid.length > 0) faults.push(`the run is invalid, too little happened: ${invalid.join(', ')}`);
+    if (faults.length === 0) return;
     this.#keepRecord = true;
-    throw new Error(`${broken.join('\n')}\nseed ${seed}, record ${this.recorder.path}`);
+    throw new Error(`${faults.join('\n')}\nseed ${seed}, record ${this.recorder.path}`);
   }
 
   /** The record last: until then somebody may have something to say. */

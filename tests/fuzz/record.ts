@@ -42,6 +42,13 @@ const shared: FrameBodyInit[] = [
   { case: 'drainAck', value: {} },
   { case: 'goAway', value: {} },
 ];
+/** What pods say to each other: an agent that says it lies. */
+const peerWindows = { streamWindow: 262_144, connectionWindow: 8_388_608, maxStreams: 1024 };
+const amongPods: FrameBodyInit[] = [
+  { case: 'peerHello', value: { podId: 'pod-b', version: '1.2.3', protocolMin: 1, protocolMax: 1, ...peerWindows } },
+  { case: 'agentOrder', value: { orderId: 1, agentId: 'home-1/default', kind: 2 } },
+  { case: 'agentOrderDone', value: { orderId: 1, connections: 1 } },
+];
 const fromAgent: FrameBodyInit[] = [
   ...shared,
   {
@@ -65,6 +72,7 @@ const fromAgent: FrameBodyInit[] = [
   { case: 'openOk', value: { statusCode: 200, headers, finalUrl: url } },
   { case: 'openErr', value: { code: FailureCode.CONNECT_REFUSED, execution: 1 } },
   { case: 'reset', value: { code: 3, failure: FailureCode.CONNECT_REFUSED } },
+  ...amongPods,
 ];
 const http = { method: 'GET', url, headers, maxRedirects: 3, decompress: true, maxResponseBytes: 1_048_576n };
 const open = { exit: 'direct', deadlineMs: 2000, jobId: 'job-1', attempt: 1, idempotent: true, window: 262_144 };

@@ -31,6 +31,8 @@ export interface AgentOptions {
   readonly detached?: boolean;
   /** A command that runs it elsewhere, such as in another network. */
   readonly prefix?: readonly string[];
+  /** What Node runs: the sources by default, or a bundle. */
+  readonly script?: string;
 }
 
 export class Cluster {

@@ -23,8 +23,8 @@ export class Metrics {
     return found.reduce((total, { value }) => total + value, 0);
   }
 
-  has(name: string): boolean {
-    return this.#samples.some((sample) => sample.name === name);
+  has(name: string, labels: Readonly<Record<string, string>> = {}): boolean {
+    return this.#samples.some((sample) => sample.name === name && includes(sample.labels, labels));
   }
 }
 

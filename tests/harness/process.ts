@@ -1,6 +1,8 @@
 // A real program of this project as a child process: its own environment and nothing else, its log lines collected,
 // its end bounded. What a failing test needs to know of it stands in the error.
+
 import { type ChildProcess, spawn } from 'node:child_process';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -169,8 +171,8 @@ export function withTails(error: unknown): Error {
   return seen;
 }
 
-function nodeCommand([script, ...rest]: readonly string[]): string[] {
-  return ['--import', `${projectDir}internal/local/die-with-parent.ts`, `${projectDir}${script}`, ...rest];
+function nodeCommand([script = '', ...rest]: readonly string[]): string[] {
+  return ['--import', `${projectDir}internal/local/die-with-parent.ts`, resolve(projectDir, script), ...rest];
 }
 
 /** A log line without what every line says. */

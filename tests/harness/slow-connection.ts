@@ -1,12 +1,17 @@
 // A connection that takes its time: says what it has to say all at once or byte by byte, and then nothing. It notes
 // when the other end has had enough.
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 export interface SlowHabit {
   readonly name: string;
   readonly says: Uint8Array | string;
   /** A byte each second instead of all at once. */
   readonly bytewise?: boolean;
+  /** With it, it is no stranger any more. */
+  readonly showsKey?: boolean;
+  /** Says it after a handshake, with this protocol by ALPN. */
+  readonly after?: 'h2' | 'http/1.1';
 }
 
 export class SlowConnection {
@@ -18,14 +23,16 @@ export class SlowConnection {
 
   constructor(port: number, habit: SlowHabit) {
     this.habit = habit;
-    this.#socket = connect(port, '127.0.0.1');
+    const tcp = connect(port, '127.0.0.1');
+    this.#socket = habit.after === undefined ? tcp : secured(tcp, habit.after);
     let begin: number | undefined;
+    tcp.on('error', () => {});
     this.#socket.on('error', () => {});
     this.#socket.resume();
-    this.#socket.once('connect', () => {
+    tcp.once('connect', () => {
       begin = performance.now();
-      this.#speak();
     });
+    this.#socket.once(habit.after === undefined ? 'connect' : 'secureConnect', () => this.#speak());
     this.ended = new Promise((resolve) => {
       this.#socket.once('close', () => {
         clearInterval(this.#timer);
@@ -47,4 +54,8 @@ export class SlowConnection {
       if (at < bytes.length) this.#socket.write(bytes.subarray(at, ++at));
     }, 1_000);
   }
+}
+
+function secured(socket: Socket, protocol: string): Socket {
+  return connectTls({ socket, rejectUnauthorized: false, ALPNProtocols: [protocol] });
 }

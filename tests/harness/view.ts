@@ -1,10 +1,10 @@
 // Whether every pod's view is true: what each lists against the agent connections that exist, by the word of the pods
-// that hold them.
+// that hold them; and whether each can reach every other.
 import type { Fleet } from './fleet.ts';
 import type { Pod } from './pod.ts';
-import { until } from './waiting.ts';
+import { defaultBoundMs, until } from './waiting.ts';
 
-/** Resolves when every pod that lives lists exactly the connections that exist, and `agents` of them. */
+/** Resolves when every pod lists exactly the connections that exist, of so many agents, and is linked to every other. */
 export async function waitForTrueView(fleet: Fleet, agents: number, boundMs?: number): Promise<void> {
   let faults: readonly string[] = [];
   try {
@@ -21,6 +21,20 @@ export async function waitForTrueView(fleet: Fleet, agents: number, boundMs?: nu
   }
 }
 
+/** Looks on for so long, and rejects as soon as a view is wrong. */
+export async function staysTrue(fleet: Fleet, agents: number, forMs: number): Promise<void> {
+  const end = performance.now() + forMs;
+  await until(
+    'the time is over',
+    async () => {
+      const faults = await viewFaults(fleet, agents);
+      if (faults.length > 0) throw new Error(`a view became wrong:\n${faults.join('\n')}`);
+      return performance.now() > end;
+    },
+    forMs + defaultBoundMs,
+  );
+}
+
 /** What is wrong with the views, in words; nothing when they are true. */
 export async function viewFaults(fleet: Fleet, agents: number): Promise<readonly string[]> {
   const { pods } = fleet;
@@ -31,7 +45,9 @@ export async function viewFaults(fleet: Fleet, agents: number): Promise<readonly
     const listed = new Set((await pod.agents()).map((agent) => name(agent.agentId, agent.connectionId, agent.podId)));
     const missing = [...existing.difference(listed)].map((connection) => `${pod.name} does not know of ${connection}`);
     const gone = [...listed.difference(existing)].map((connection) => `${pod.name} still lists ${connection}`);
-    faults.push(...missing, ...gone);
+    const links = (await pod.metrics()).sum('resproxy_peer_links');
+    const unlinked = links === pods.length - 1 ? [] : [`${pod.name} has links to ${links} pods`];
+    faults.push(...missing, ...gone, ...unlinked);
   }
   return faults;
 }

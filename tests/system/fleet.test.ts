@@ -10,6 +10,7 @@ import {
 } from '../../gen/resproxy/v1/agent_pb.ts';
 import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
 import { Cluster } from '../harness/cluster.ts';
+import { connectClient } from '../harness/connect-caller.ts';
 import { GrpcCaller } from '../harness/grpc-caller.ts';
 import { Origin } from '../harness/origin.ts';
 import { RestCaller } from '../harness/rest-caller.ts';
@@ -114,15 +115,26 @@ story('a disconnected agent comes back by itself', async () => {
 
 story('metrics count jobs by door and code, and carry the promised names', async () => {
   const { cluster, origin } = lab();
-  await cluster.rest.runJob({ url: origin.url('/bytes/10') });
+  const url = origin.url('/bytes/10');
+  const byEachDoor = async () => {
+    await cluster.grpc.call(JobService.method.runJob, { request: { url } });
+    await cluster.rest.runJob({ url });
+    for (const protocol of ['Connect JSON', 'gRPC-Web'] as const) {
+      const client = connectClient(JobService, { port: cluster.ports.http, token: cluster.token, protocol });
+      await client.runJob({ request: { url } });
+    }
+  };
+  await byEachDoor();
   const before = await cluster.metrics();
-  await cluster.grpc.call(JobService.method.runJob, { request: { url: origin.url('/bytes/10') } });
-  await cluster.rest.runJob({ url: origin.url('/bytes/10') });
+  await byEachDoor();
   const after = await cluster.metrics();
-  for (const door of ['grpc', 'rest']) {
+  for (const door of ['grpc', 'rest', 'connect', 'grpc-web']) {
     const labels = { door, code: 'OK' };
-    expect(after.sum('resproxy_jobs_total', labels) - before.sum('resproxy_jobs_total', labels)).toBe(1);
+    const jobs = after.sum('resproxy_jobs_total', labels) - before.sum('resproxy_jobs_total', labels);
+    expect({ door, jobs }).toEqual({ door, jobs: 1 });
   }
+  for (const door of ['http', 'grpc', 'agent'])
+    expect(after.sum('resproxy_connections', { door, state: 'known' })).toBeGreaterThan(0);
   expect(after.sum('resproxy_agents', { state: 'available' })).toBe(everyone.length);
   for (const name of [
     'resproxy_job_duration_seconds_count',
@@ -130,6 +142,7 @@ story('metrics count jobs by door and code, and carry the promised names', async
     'resproxy_jobs_in_flight',
     'resproxy_exits',
     'resproxy_bytes_total',
+    'resproxy_connections_cut_total',
     'resproxy_heartbeat_rtt_seconds_count',
     'resproxy_event_loop_lag_seconds_count',
   ]) {

@@ -1,16 +1,17 @@
 // What happens to a job when the agent of another pod, or the line to that pod, goes away in the middle of it: its caller
 // is told the truth in time, and what may run again runs elsewhere.
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { expect } from '@jest/globals';
 import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
 import { limits } from '../../internal/wire/limits.ts';
 import { FaultProxy } from '../harness/fault-proxy.ts';
-import type { CallFailure } from '../harness/grpc-caller.ts';
-import { type Placed, startRelayLab } from '../harness/relay-lab.ts';
+import { callFailure, type GrpcCaller } from '../harness/grpc-caller.ts';
+import { startRelayLab } from '../harness/relay-lab.ts';
 import { say } from '../harness/run.ts';
 import { shared, story } from '../harness/story.ts';
 import { until } from '../harness/waiting.ts';
 
-const { runJob } = JobService.method;
+const { runJob, streamJob } = JobService.method;
 const toldWithinMs = 2_000;
 /** Timers come up to this late on a busy machine. */
 const slackMs = 3_000;
@@ -22,38 +23,42 @@ interface Phase {
   readonly when: string;
   readonly path: string;
   readonly body?: Buffer;
-  /** The reason that a caller is told, by method; NOT_STARTED reasons are the same for both. */
-  readonly get: string;
-  readonly post: string;
+  /** The caller reads the answer as it comes, and has begun to. */
+  readonly reading?: true;
 }
 
 /** More than every window on the way holds, so that it is still going up while the origin does not read. */
 const longBody = Buffer.alloc(15 * 1024 * 1024, 'x');
 const phases: readonly Phase[] = [
-  { when: 'while the body goes up', path: '/hold/up', body: longBody, get: 'AGENT_LOST', post: 'OUTCOME_UNKNOWN' },
-  { when: 'at the origin, before the head', path: '/hold/head', get: 'AGENT_LOST', post: 'OUTCOME_UNKNOWN' },
-  { when: 'in the middle of the answer', path: '/hang-body', get: 'AGENT_LOST', post: 'OUTCOME_UNKNOWN' },
+  { when: 'while the body goes up', path: '/hold/up', body: longBody },
+  { when: 'at the origin, before the head', path: '/hold/head' },
+  { when: 'in the middle of the answer', path: '/hang-body', reading: true },
 ];
 
-for (const [i, { when, path, body, get, post }] of phases.entries()) {
-  story(`an agent of another pod that dies ${when}: GET is ${get}, POST is ${post}, within 2 s`, async () => {
+for (const { when, path, body = Buffer.alloc(0), reading } of phases) {
+  story(`an agent of another pod that dies ${when}: PUT is lost, POST is unknown, both told within 2 s`, async () => {
     const { fleet, origin, place, remove } = lab();
-    const agent = await place(`phase-${i}`, 'pod-b');
-    const run = (method: string) => {
-      const headers = [{ name: 'x-marker', value: `phase-${i}` }];
-      const request = { url: origin.url(path), method, headers, ...(body ? { body } : {}) };
-      const job = { request, target: { exitId: agent.exitId }, retry: { maxAttempts: 1 } };
-      return fleet.pod('pod-a').grpc.failure(runJob, job);
-    };
-    const running = [run('GET'), run('POST')];
-    await origin.waitForHits(`phase-${i}`, 2);
-    const { failures, ms } = await kill(agent, running);
-    expect(failures.map(({ info }) => info?.reason)).toEqual([get, post]);
-    expect(failures.map(({ info }) => info?.metadata.execution)).toEqual(['POSSIBLE', 'POSSIBLE']);
+    const agent = await place('phase', 'pod-b');
+    const { grpc } = fleet.pod('pod-a');
+    const job = (method: string) => ({
+      request: { url: origin.url(path), method, headers: [{ name: 'x-marker', value: path }], body },
+      target: { exitId: agent.exitId },
+      retry: { maxAttempts: 1 },
+    });
+    const jobs = ['PUT', 'POST'].map(job);
+    const running = reading ? await brokenStreams(grpc, jobs) : jobs.map((each) => grpc.failure(runJob, each));
+    await origin.waitForHits(path, jobs.length);
+
+    const begin = performance.now();
+    agent.program.signal('SIGKILL');
+    const infos = (await Promise.all(running)).map(({ info }) => info);
+    const ms = performance.now() - begin;
+    expect(infos.map((info) => info?.reason)).toEqual(['AGENT_LOST', 'OUTCOME_UNKNOWN']);
+    expect(infos.map((info) => info?.metadata.execution)).toEqual(['POSSIBLE', 'POSSIBLE']);
     expect(ms).toBeLessThan(toldWithinMs);
-    expect(origin.hitsOf(`phase-${i}`)).toHaveLength(2);
-    say(`agent killed ${when}: told after ${Math.round(ms)} ms`);
+    expect(origin.hitsOf(path)).toHaveLength(jobs.length);
     await remove(agent);
+    say(`agent of another pod killed ${when}: told after ${Math.round(ms)} ms`);
   });
 }
 
@@ -94,8 +99,9 @@ story('a GET whose agent dies on another pod runs again on a third, and its call
   origin.holds.release('again');
   const { attempts, response } = await answer;
   expect(response?.statusCode).toBe(200);
-  expect(attempts.map(({ exitId }) => exitId)).toEqual([busy.exitId, agents.find((agent) => agent !== busy)?.exitId]);
-  for (const agent of agents) await remove(agent);
+  const idle = agents.filter((agent) => agent !== busy);
+  expect(attempts.map(({ exitId }) => exitId)).toEqual([busy, ...idle].map(({ exitId }) => exitId));
+  for (const agent of [busy, ...idle]) await remove(agent);
 });
 
 story(
@@ -162,9 +168,16 @@ story(
   },
 );
 
-async function kill({ program }: Placed, running: readonly Promise<CallFailure>[]) {
-  const begin = performance.now();
-  program.signal('SIGKILL');
-  const failures = await Promise.all(running);
-  return { failures, ms: performance.now() - begin };
+/** Streams that have brought their first bytes; each resolves to how it breaks off. */
+async function brokenStreams(grpc: GrpcCaller, jobs: readonly MessageInitShape<typeof streamJob.input>[]) {
+  const started = jobs.map((job) => {
+    const first = Promise.withResolvers<void>();
+    const read = async () => {
+      for await (const { event } of grpc.stream(streamJob, job)) if (event.case === 'body') first.resolve();
+      throw new Error('the stream ended well');
+    };
+    return { first: first.promise, failure: read().catch(callFailure) };
+  });
+  await Promise.all(started.map(({ first }) => first));
+  return started.map(({ failure }) => failure);
 }

@@ -15,8 +15,8 @@ const { runJob, streamJob } = JobService.method;
 const jobs = full ? 20_000 : 2_000;
 const callers = 32;
 const jobsBoundMs = full ? 10 * 60_000 : 120_000;
-/** Tries of jobs that this pod sent to another (`sent`), and those that it served for another (`served`). */
-const relayedAttempts = 'resproxy_relayed_attempts_total';
+/** Jobs that a pod sent to another (`sent`), and those that it served for another (`served`). */
+const relays = 'resproxy_relay_total';
 const MiB = 1024 * 1024;
 
 const lab = shared(async (use) => {
@@ -48,9 +48,9 @@ async function runAll<T>(run: (job: number) => Promise<T>): Promise<{ seen: T[];
   return { seen, seconds: (performance.now() - begin) / 1_000 };
 }
 
-async function relayed(pods: readonly Pod[], side: 'sent' | 'served'): Promise<number> {
+async function relayed(pods: readonly Pod[], result: 'sent' | 'served'): Promise<number> {
   const pages = await Promise.all(pods.map((pod) => pod.metrics()));
-  return pages.reduce((sum, page) => sum + (page.has(relayedAttempts) ? page.sum(relayedAttempts, { side }) : 0), 0);
+  return pages.reduce((sum, page) => sum + (page.has(relays, { result }) ? page.sum(relays, { result }) : 0), 0);
 }
 
 function nth<T>(items: readonly T[], i: number): T {
@@ -189,7 +189,7 @@ story('another tenant cannot use or see an agent of another pod that is not for 
     });
     failures.push((await stranger.failure(runJob, job)).info?.reason);
   }
-  expect(new Set(failures)).toEqual(new Set(['NO_EXIT_AVAILABLE']));
+  expect(new Set(failures)).toEqual(new Set(['EXIT_NOT_FOUND']));
   expect(origin.hitsOf('private')).toHaveLength(0);
 
   const { response } = await fleet.pod('pod-a').grpc.call(runJob, job);
@@ -200,5 +200,5 @@ story('another tenant cannot use or see an agent of another pod that is not for 
     return lists.flat().every((agent) => agent.agentId !== agentId);
   });
   const refused = await fleet.pod('pod-a').grpc.failure(runJob, job);
-  expect(refused.info?.reason).toBe('NO_EXIT_AVAILABLE');
+  expect(refused.info?.reason).toBe('EXIT_NOT_FOUND');
 });

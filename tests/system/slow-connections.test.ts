@@ -1,21 +1,22 @@
 // Two thousand connections on a port that are slow or silent: each is cut within six seconds, and a hundred honest
 // callers who work meanwhile notice nothing.
-import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from '@jest/globals';
+import { Agent, request } from 'undici';
 import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
 import { preface, settings } from '../fuzz/http2-bytes.ts';
 import { Cluster } from '../harness/cluster.ts';
+import { GrpcCaller } from '../harness/grpc-caller.ts';
 import { Origin } from '../harness/origin.ts';
-import { SlowConnection, type SlowHabit } from '../harness/slow-connection.ts';
+import type { SlowHabit } from '../harness/slow-connection.ts';
+import { honestCallers, SlowCrowd } from '../harness/slow-crowd.ts';
 import { shared, story } from '../harness/story.ts';
-import { within } from '../harness/waiting.ts';
+import { until } from '../harness/waiting.ts';
 
 const slowConnections = 2_000;
-const honestCallers = 100;
+const moreThanMayWait = 2_500;
+const callers = 100;
 const cutWithinMs = 6_000;
-/** Each honest caller works at its own pace; together they leave the machine room to open connections. */
 const paceMs = 250;
-const openedAtOnce = 100;
 
 const lab = shared(async (use) => {
   const origin = use(await Origin.start());
@@ -58,7 +59,7 @@ const agent = (): SlowHabit[] => [
   silent,
   { name: 'half an upgrade', says: upgrade(lab().key).slice(0, 60) },
   { name: 'an upgrade byte by byte', says: upgrade(lab().key), bytewise: true },
-  { name: 'an upgrade and no HELLO', says: upgrade(lab().key) },
+  { name: 'an upgrade and no HELLO', says: upgrade(lab().key), showsKey: true },
 ];
 
 const byRest = async () => {
@@ -71,46 +72,68 @@ const byGrpc = async () => {
   expect(response?.statusCode).toBe(200);
 };
 
-for (const [door, habits, job] of [
+const ofDoors = [
   ['http', () => http, byRest],
   ['grpc', () => grpc, byGrpc],
   ['agent', agent, byGrpc],
-] as const) {
+] as const;
+
+for (const [door, habits, job] of ofDoors) {
   story(`${slowConnections} slow connections on the ${door} port are cut, and honest callers work on`, async (use) => {
-    const port = lab().cluster.ports[door];
-    const slow: SlowConnection[] = [];
-    let working = true;
-    const honest = Array.from({ length: honestCallers }, async () => {
-      let jobs = 0;
-      for (; working; jobs++) {
-        await job();
-        await pause(paceMs);
-      }
-      return jobs;
-    });
-    try {
-      for (let i = 0; i < slowConnections; i++) {
-        const habit = habits()[i % habits().length] ?? silent;
-        slow.push(use(new SlowConnection(port, habit)));
-        if (i % openedAtOnce === 0) await pause(10);
-      }
-      const ends = await within('every slow connection ends', 30_000, Promise.all(slow.map(({ ended }) => ended)));
-      expect(slowest(slow, ends)).toEqual([]);
-    } finally {
-      working = false;
-      await Promise.allSettled(honest);
-    }
-    // The first failure of an honest caller fails the story.
-    expect(Math.min(...(await Promise.all(honest)))).toBeGreaterThan(2);
+    const stop = honestCallers({ callers, paceMs, job });
+    const crowd = use(new SlowCrowd({ port: lab().cluster.ports[door], size: slowConnections, habits: habits() }));
+    await crowd.gather();
+    expect(await crowd.faults(cutWithinMs)).toEqual([]);
+    expect(await stop()).toBeGreaterThan(2);
   });
 }
 
-/** What was let live too long, or not let in. */
-function slowest(slow: readonly SlowConnection[], ends: readonly (number | undefined)[]): string[] {
-  const faults = slow.flatMap(({ habit }, i) => {
-    const ms = ends[i];
-    if (ms === undefined) return [`${habit.name}: could not connect`];
-    return ms > cutWithinMs ? [`${habit.name}: ${Math.round(ms / 100) / 10} s`] : [];
+const newcomers = {
+  http: async () => {
+    const { cluster, origin } = lab();
+    const dispatcher = new Agent();
+    const headers = { authorization: `Bearer ${cluster.token}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ url: origin.url('/bytes/7') });
+    const answer = await request(`${cluster.rest.baseUrl}/jobs?sync=true`, {
+      method: 'POST',
+      headers,
+      body,
+      dispatcher,
+    });
+    await answer.body.dump();
+    await dispatcher.close();
+    expect(answer.statusCode).toBe(200);
+  },
+  grpc: async () => {
+    const { cluster, origin } = lab();
+    const caller = new GrpcCaller(cluster.ports.grpc, cluster.token);
+    try {
+      const { response } = await caller.call(JobService.method.runJob, { request: { url: origin.url('/bytes/7') } });
+      expect(response?.statusCode).toBe(200);
+    } finally {
+      await caller.close();
+    }
+  },
+  agent: async () => {
+    const { cluster } = lab();
+    const name = `newcomer-${Math.random().toString(36).slice(2)}`;
+    const agent = await cluster.startAgent({ name });
+    await agent.kill();
+  },
+};
+
+// With more of them than may wait, each newcomer was refused until a place happened to be free.
+for (const [door, habits, job] of ofDoors) {
+  story(`a crowd on the ${door} port that comes back whenever it is cut keeps nobody out`, async (use) => {
+    const stop = honestCallers({ callers: 20, paceMs, job });
+    const strangers = habits().filter(({ showsKey }) => showsKey !== true);
+    const port = lab().cluster.ports[door];
+    const crowd = use(new SlowCrowd({ port, size: moreThanMayWait, habits: strangers, comesBack: true }));
+    await crowd.gather();
+    const pushedOut = async () =>
+      (await lab().cluster.metrics()).sum('resproxy_connections_cut_total', { door, reason: 'crowd' });
+    await until('the crowd is more than may wait', async () => (await pushedOut()) > 0, 10_000);
+    for (let i = 0; i < 5; i++) await newcomers[door]();
+    expect(await stop()).toBeGreaterThan(2);
   });
-  return [...new Set(faults)].slice(0, 10);
 }

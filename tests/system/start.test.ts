@@ -131,7 +131,8 @@ story('children do not outlive a parent that is killed', async (use) => {
 
 story('a port that is taken is one plain sentence, and nothing keeps running', async (use) => {
   const first = await start(use);
-  const [, port = ''] = /REST\s+http:\/\/127\.0\.0\.1:(\d+)/.exec(await untilShown(first)) ?? [];
+  const [, port = ''] = /HTTP\s+http:\/\/127\.0\.0\.1:(\d+)/.exec(await untilShown(first)) ?? [];
+  expect(port).not.toBe('');
   await mkdir(join(copy(), '.resproxy'), { recursive: true });
   const second = await start(use, { ...anyPorts, RESPROXY_HTTP_PORT: port });
   expect((await second.exited).code).toBe(1);

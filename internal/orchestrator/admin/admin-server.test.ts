@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { systemClock } from '../../kit/clock.ts';
 import { AdminServer } from './admin-server.ts';
 import { Flag, Health, lagCheck, maxReadyLagMs } from './health.ts';
 
@@ -19,6 +20,7 @@ beforeEach(async () => {
   server = new AdminServer({
     host: '127.0.0.1',
     port: 0,
+    clock: systemClock,
     health,
     metrics: { contentType: 'text/plain; version=0.0.4', page: () => page() },
   });

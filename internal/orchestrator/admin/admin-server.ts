@@ -2,11 +2,14 @@
 // everything else. Open, and therefore bound to loopback unless a setting says otherwise.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Clock } from '../../kit/clock.ts';
+import { Doorway, type DoorwayCounts } from '../../kit/doorway.ts';
 import type { HealthReport } from './health.ts';
 
 export interface AdminServerOptions {
   readonly host: string;
   readonly port: number;
+  readonly clock: Clock;
   readonly health: { report(): HealthReport };
   /** The page that Prometheus reads. */
   readonly metrics: { readonly contentType: string; page(): Promise<string> };
@@ -20,12 +23,13 @@ interface Answer {
 
 const plain = 'text/plain; charset=utf-8';
 const json = 'application/json';
-/** Kubelets and Prometheus need a handful. */
-const maxConnections = 64;
+/** Nobody is known here, and kubelets and Prometheus need a handful: the newest push the oldest out. */
+const limits = { maxKnown: 64, maxStrangers: 64, maxStrangersPerAddress: 64, askWithinMs: 4_000 };
 
 export class AdminServer {
   readonly #options: AdminServerOptions;
   readonly #server: Server;
+  readonly #doorway: Doorway;
 
   constructor(options: AdminServerOptions) {
     this.#options = options;
@@ -33,7 +37,12 @@ export class AdminServer {
       { headersTimeout: 5_000, requestTimeout: 5_000, connectionsCheckingInterval: 1_000, keepAliveTimeout: 30_000 },
       (request, response) => void this.#serve(request, response),
     );
-    this.#server.maxConnections = maxConnections;
+    this.#doorway = new Doorway({ limits, groupOf: () => undefined, clock: options.clock });
+    this.#doorway.lookAfter(this.#server);
+  }
+
+  get doorway(): DoorwayCounts {
+    return this.#doorway;
   }
 
   listen(): Promise<AddressInfo> {
@@ -54,6 +63,7 @@ export class AdminServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#doorway.asked(request.socket);
     const { status, type, body } = await this.#answer(request);
     response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
     response.end(request.method === 'HEAD' ? undefined : body);

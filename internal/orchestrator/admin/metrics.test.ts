@@ -36,7 +36,9 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
 const resetNames = new Map([[1, 'CANCELLED']]);
 
 test('every name that dashboards rely on is on the page', async () => {
-  const page = await new Metrics({ agents: () => [], resetNames, streamBytes: () => 5, redisUp: () => true }).page();
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 5, redisUp: () => true });
+  metrics.countConnections({});
+  const page = await metrics.page();
   expect(page).toContain('\nresproxy_stream_buffered_bytes 5\n');
   const names = [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`).sort();
   expect(names).toEqual([
@@ -45,6 +47,8 @@ test('every name that dashboards rely on is on the page', async () => {
     'resproxy_bytes_total counter',
     'resproxy_callbacks_total counter',
     'resproxy_channel_blocked_seconds_total counter',
+    'resproxy_connections gauge',
+    'resproxy_connections_cut_total counter',
     'resproxy_event_loop_lag_seconds histogram',
     'resproxy_exits gauge',
     'resproxy_heartbeat_rtt_seconds histogram',
@@ -65,8 +69,30 @@ test('every name that dashboards rely on is on the page', async () => {
     'resproxy_redis_commands_total counter',
     'resproxy_redis_reconnects_total counter',
     'resproxy_redis_up gauge',
+    'resproxy_registry_change_lag_seconds histogram',
+    'resproxy_registry_remote_agents gauge',
+    'resproxy_registry_remote_exits gauge',
+    'resproxy_registry_snapshots_total counter',
+    'resproxy_registry_staleness_seconds gauge',
+    'resproxy_registry_unpublished gauge',
+    'resproxy_relay_total counter',
     'resproxy_resets_total counter',
     'resproxy_stream_buffered_bytes gauge',
+  ]);
+});
+
+test('connections are counted by door and state, and those that were cut by reason', async () => {
+  const metrics = new Metrics({ agents: () => [], resetNames, streamBytes: () => 0 });
+  const cuts = { overdue: 3, address: 0, crowd: 2, full: 0 };
+  metrics.countConnections({ agent: { known: 7, strangers: 1, cuts } });
+  // Two scrapes: nothing is counted twice.
+  await metrics.page();
+  expect(await lines(metrics, 'resproxy_connections{')).toEqual([
+    'resproxy_connections{door="agent",state="known"} 7',
+    'resproxy_connections{door="agent",state="stranger"} 1',
+  ]);
+  expect(await lines(metrics, 'resproxy_connections_cut_total{door="agent",reason="overdue"}')).toEqual([
+    'resproxy_connections_cut_total{door="agent",reason="overdue"} 3',
   ]);
 });
 

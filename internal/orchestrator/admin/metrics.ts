@@ -2,11 +2,14 @@
 // methods cost well under a microsecond; what a scrape can count for itself is counted by the scrape. Units are seconds
 // and bytes, and no label grows without bound.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { DoorwayCounts } from '../../kit/doorway.ts';
 import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
+import { PeerMetrics, RedisMetrics, RegistryMetrics, RelayMetrics } from './fleet-metrics.ts';
+import { childOf, childOf2, readAtScrape, summed } from './instruments.ts';
 import { CallbackMetrics, QueueMetrics } from './queue-metrics.ts';
 
 export interface MetricsOptions {
-  /** The whole fleet, whoever may use it; read at each scrape. */
+  /** Those connected to this pod, whoever may use them; read at each scrape. */
   readonly agents: () => Iterable<AgentRecord>;
   /** Names of the reset codes of the agent channel; any other is counted as `other`. */
   readonly resetNames: ReadonlyMap<number, string>;
@@ -22,9 +25,6 @@ type HistogramChild = ReturnType<Histogram['labels']>;
 const agentStates: readonly AgentStatus[] = ['available', 'busy', 'draining'];
 const jobBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const rttBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-const redisBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10];
-/** Between machines of one cluster. */
-const peerRttBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 const lagBuckets = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export class Metrics {
@@ -36,8 +36,10 @@ export class Metrics {
   readonly loop: LoopMetrics;
   readonly queue: QueueMetrics;
   readonly callbacks: CallbackMetrics;
-  /** There is one without Redis too, which nobody tells anything. */
+  // Those of a pod among others are there without Redis too, and nobody tells them anything.
   readonly redis: RedisMetrics;
+  readonly registry: RegistryMetrics;
+  readonly relay: RelayMetrics;
 
   constructor({ agents, resetNames, streamBytes, redisUp }: MetricsOptions) {
     this.jobs = new JobMetrics(this.#registry);
@@ -48,12 +50,19 @@ export class Metrics {
     this.queue = new QueueMetrics(this.#registry);
     this.callbacks = new CallbackMetrics(this.#registry);
     this.redis = new RedisMetrics(this.#registry, redisUp);
+    this.registry = new RegistryMetrics(this.#registry);
+    this.relay = new RelayMetrics(this.#registry);
     countFleet(this.#registry, agents);
     readAtScrape(this.#registry, 'resproxy_stream_buffered_bytes', 'Bytes that streams hold now.', streamBytes);
   }
 
   get contentType(): string {
     return this.#registry.contentType;
+  }
+
+  /** By door; the doors are built after this, which they tell of jobs. */
+  countConnections(doors: Readonly<Record<string, DoorwayCounts>>): void {
+    countDoors(this.#registry, doors);
   }
 
   page(): Promise<string> {
@@ -171,54 +180,6 @@ export class ChannelMetrics {
   }
 }
 
-/** What the links between pods tell; a mux's observer too. A reset of a relayed stream is counted where its agent is. */
-export class PeerMetrics {
-  readonly #rtt: Histogram;
-  readonly #blockedSeconds = new Map<string, number>();
-  #links = 0;
-  #bytesIn = 0;
-  #bytesOut = 0;
-
-  constructor(registry: Registry) {
-    readAtScrape(registry, 'resproxy_peer_links', 'Other pods that this one can relay jobs to.', () => this.#links);
-    this.#rtt = new Histogram({
-      name: 'resproxy_peer_rtt_seconds',
-      help: 'Round trips of heartbeats to other pods.',
-      buckets: peerRttBuckets,
-      registers: [registry],
-    });
-    summed(registry, 'resproxy_peer_bytes_total', 'Bytes of frames to (out) and from (in) pods.', 'direction', () => [
-      ['in', this.#bytesIn],
-      ['out', this.#bytesOut],
-    ]);
-    const blocked = 'Time that relaying waited for credit of a stream, of the link, or for the socket.';
-    summed(registry, 'resproxy_peer_blocked_seconds_total', blocked, 'level', () => this.#blockedSeconds);
-  }
-
-  linkUp(): void {
-    this.#links++;
-  }
-
-  linkDown(): void {
-    this.#links--;
-  }
-
-  bytes(direction: 'in' | 'out', bytes: number): void {
-    if (direction === 'in') this.#bytesIn += bytes;
-    else this.#bytesOut += bytes;
-  }
-
-  rtt(ms: number): void {
-    this.#rtt.observe(ms / 1000);
-  }
-
-  reset(): void {}
-
-  blocked(level: 'stream' | 'connection' | 'socket', ms: number): void {
-    this.#blockedSeconds.set(level, (this.#blockedSeconds.get(level) ?? 0) + ms / 1000);
-  }
-}
-
 /** How late the event loop was, sample by sample. */
 export class LoopMetrics {
   readonly #lag: Histogram;
@@ -237,41 +198,30 @@ export class LoopMetrics {
   }
 }
 
-/** What the clients of Redis tell. `kind` is a script or a command; both come from the code. */
-export class RedisMetrics {
-  readonly #total: (kind: string, outcome: string) => CounterChild;
-  readonly #duration: (kind: string) => HistogramChild;
-  #reconnects = 0;
-
-  constructor(registry: Registry, up: (() => boolean) | undefined) {
-    const total = new Counter({
-      name: 'resproxy_redis_commands_total',
-      help: 'Commands and scripts by how they ended: OK, REFUSED, UNSENT (Redis was down), UNKNOWN (no answer).',
-      labelNames: ['kind', 'outcome'],
-      registers: [registry],
-    });
-    const duration = new Histogram({
-      name: 'resproxy_redis_command_duration_seconds',
-      help: 'From sending a command to its answer or its failure; unsent ones are left out.',
-      labelNames: ['kind'],
-      buckets: redisBuckets,
-      registers: [registry],
-    });
-    this.#total = childOf2((kind, outcome) => total.labels(kind, outcome));
-    this.#duration = childOf((kind) => duration.labels(kind));
-    const reconnects = 'Times that a client of Redis was connected again after its connection was lost.';
-    countAtScrape(registry, 'resproxy_redis_reconnects_total', reconnects, () => this.#reconnects);
-    if (up) readAtScrape(registry, 'resproxy_redis_up', 'Whether Redis answers, 1 or 0.', () => Number(up()));
-  }
-
-  command(kind: string, outcome: string, ms: number): void {
-    this.#total(kind, outcome).inc();
-    if (outcome !== 'UNSENT') this.#duration(kind).observe(ms / 1000);
-  }
-
-  reconnected(): void {
-    this.#reconnects++;
-  }
+function countDoors(registry: Registry, doors: Readonly<Record<string, DoorwayCounts>>): void {
+  new Gauge({
+    name: 'resproxy_connections',
+    help: 'Open connections: known once a caller or an agent has proven who it is, strangers before that.',
+    labelNames: ['door', 'state'],
+    registers: [registry],
+    collect() {
+      for (const [door, { known, strangers }] of Object.entries(doors)) {
+        this.set({ door, state: 'known' }, known);
+        this.set({ door, state: 'stranger' }, strangers);
+      }
+    },
+  });
+  new Counter({
+    name: 'resproxy_connections_cut_total',
+    help: 'Connections ended by this pod: overdue, too many of one address, a crowd of strangers, a full door.',
+    labelNames: ['door', 'reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [door, { cuts }] of Object.entries(doors))
+        for (const [reason, count] of Object.entries(cuts)) this.inc({ door, reason }, count);
+    },
+  });
 }
 
 function countFleet(registry: Registry, agents: MetricsOptions['agents']): void {
@@ -302,60 +252,4 @@ function countFleet(registry: Registry, agents: MetricsOptions['agents']): void 
 /** An agent may claim any text to be its country; two letters are at most 676. */
 function countryLabel(country: string): string {
   return /^[A-Z]{2}$/.test(country) ? country : 'other';
-}
-
-/** A gauge whose value is kept elsewhere, and read at each scrape. */
-function readAtScrape(registry: Registry, name: string, help: string, read: () => number): void {
-  new Gauge({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.set(read());
-    },
-  });
-}
-
-/** A counter whose sum is kept elsewhere, as a plain number, and read at each scrape. */
-function countAtScrape(registry: Registry, name: string, help: string, read: () => number): void {
-  new Counter({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(read());
-    },
-  });
-}
-
-/** A counter with one label whose sums are kept elsewhere, as plain numbers, and read at each scrape. */
-function summed(registry: Registry, name: string, help: string, label: string, sums: () => Iterable<[string, number]>) {
-  new Counter({
-    name,
-    help,
-    labelNames: [label],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [value, sum] of sums()) this.inc({ [label]: value }, sum);
-    },
-  });
-}
-
-/** Remembers the child of a metric by its label; the labels come from closed lists. */
-function childOf<C>(make: (label: string) => C): (label: string) => C {
-  const children = new Map<string, C>();
-  return (label) => {
-    const known = children.get(label);
-    if (known !== undefined) return known;
-    const child = make(label);
-    children.set(label, child);
-    return child;
-  };
-}
-
-function childOf2<C>(make: (first: string, second: string) => C): (first: string, second: string) => C {
-  const byFirst = childOf((first) => childOf((second) => make(first, second)));
-  return (first, second) => byFirst(first)(second);
 }

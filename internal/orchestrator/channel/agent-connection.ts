@@ -103,6 +103,14 @@ export class AgentConnection implements WatchedConnection, LinkHost {
     return this.#identity?.agentId ?? '';
   }
 
+  get instanceId(): string {
+    return this.#identity?.instanceId ?? '';
+  }
+
+  get connectSeq(): bigint {
+    return this.#identity?.connectSeq ?? 0n;
+  }
+
   get epoch(): number {
     return this.#identity?.epoch ?? 0;
   }
@@ -186,6 +194,10 @@ export class AgentConnection implements WatchedConnection, LinkHost {
   }
 
   // What its owner orders.
+
+  rank(epoch: number): void {
+    if (this.#identity) this.#identity = { ...this.#identity, epoch };
+  }
 
   changePolicy(policy: KeyPolicy): void {
     const { name } = this.#policy;

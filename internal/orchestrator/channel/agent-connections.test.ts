@@ -19,6 +19,8 @@ import type { Exchange, ExchangeRequest } from './link.ts';
 
 /** Remembers what it was told, in order. */
 class ListedRegistry implements Registry {
+  /** As if another pod had a connection of this rank. */
+  epochElsewhere = 0;
   readonly connections = new Map<string, FleetConnection>();
   readonly told: string[] = [];
 
@@ -31,6 +33,10 @@ class ListedRegistry implements Registry {
   remove(connectionId: string): void {
     this.told.push(`remove ${this.connections.get(connectionId)?.agentId}`);
     this.connections.delete(connectionId);
+  }
+
+  newestEpoch(): number {
+    return this.epochElsewhere;
   }
 }
 
@@ -66,7 +72,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   for (const agentId of new Set([...registry.connections.values()].map((connection) => connection.agentId)))
-    connections.disconnect(agentId);
+    connections.disconnectAgent(agentId);
   await settle();
   expect(clock.pending).toBe(0);
 });
@@ -210,7 +216,7 @@ describe('greeting', () => {
   test('a pod that is full has no room', async () => {
     for (let i = 0; i < 100; i++) await greet({ agentName: `a${i}` });
     expect(connections.hasRoom).toBe(false);
-    connections.disconnect('berlin/a7');
+    connections.disconnectAgent('berlin/a7');
     expect(connections.hasRoom).toBe(true);
   });
 
@@ -221,7 +227,7 @@ describe('greeting', () => {
     expect(second.end).toMatchObject({ code: 4429, reason: 'the key has all the agents that it may have' });
     const restarted = await greet({ agentName: 'a', instanceId: 'instance-2' }, policy);
     expect([first.end?.code, restarted.end]).toEqual([4409, undefined]);
-    connections.disconnect('berlin/a');
+    connections.disconnectAgent('berlin/a');
     expect((await greet({ agentName: 'b' }, policy)).end).toBeUndefined();
   });
 });
@@ -393,7 +399,7 @@ describe('who is newest', () => {
   test('one that leaves may finish beside the newer one of the same instance', async () => {
     const old = await greet({ connectSeq: 1n });
     const exchange = await open();
-    expect(connections.drain('berlin/default')).toBe(1);
+    expect(connections.drainAgent('berlin/default')).toBe(1);
     const newer = await greet({ connectSeq: 2n });
     await old.say(0, { case: 'drainAck', value: {} });
     const onNewer = await open();
@@ -415,6 +421,67 @@ describe('who is newest', () => {
   test('one program that reconnects is not', async () => {
     for (let i = 0; i <= 2 * channelLimits.flapCount; i++) await greet({ connectSeq: BigInt(i) });
     expect(warnings).toEqual([]);
+  });
+});
+
+describe('the fleet', () => {
+  const rival = { podId: 'pod-2', instanceId: 'instance-2', connectSeq: 1n };
+
+  async function connected() {
+    const agent = await greet();
+    const [connection] = registry.connections.values();
+    if (!connection) throw new Error('no connection');
+    return { agent, connection };
+  }
+
+  test('is told an epoch above all that is known of the agent', async () => {
+    registry.epochElsewhere = 4e15;
+    const { connection } = await connected();
+    expect(connection.epoch).toBe(4e15 + 1);
+  });
+
+  test('ranks connections: the one that it calls newest gets the jobs', async () => {
+    const { agent: first, connection } = await connected();
+    connections.drainAgent('berlin/default');
+    const second = await greet({ connectSeq: 2n });
+    connections.ranked(connection, 5);
+    expect(connection.epoch).toBe(5);
+    const exchange = await open();
+    expect(second.heard('open')).toHaveLength(1);
+    expect(first.heard('open')).toHaveLength(0);
+    exchange.cancel('cancelled');
+  });
+
+  test('says that another program took the name elsewhere: the connection is replaced, and that is counted', async () => {
+    const { agent, connection } = await connected();
+    connections.newerElsewhere(connection, rival);
+    await settle();
+    expect(agent.end).toMatchObject({ code: 4409 });
+    expect(connections.flaps).toBe(1);
+    connections.newerElsewhere(connection, rival);
+    expect(connections.flaps).toBe(1);
+  });
+
+  test('says so again and again: that is reported', async () => {
+    for (let i = 0; i < channelLimits.flapCount; i++) {
+      const { connection } = await connected();
+      connections.newerElsewhere(connection, rival);
+    }
+    expect(warnings).toEqual(['two programs run under the name of this agent and replace each other']);
+  });
+
+  test('says that the same program went elsewhere: one that drains may finish, any other ends', async () => {
+    const moved = { ...rival, instanceId: 'instance-1', connectSeq: 2n };
+    const { agent: drained, connection } = await connected();
+    connections.drainAgent('berlin/default');
+    connections.newerElsewhere(connection, moved);
+    expect(drained.end).toBeUndefined();
+    const other = await greet({ agentName: 'other' });
+    const [, second] = registry.connections.values();
+    if (second) connections.newerElsewhere(second, moved);
+    await settle();
+    expect(other.end).toMatchObject({ code: 4409 });
+    expect(connections.flaps).toBe(0);
   });
 });
 
@@ -484,8 +551,8 @@ describe('an agent that leaves', () => {
 describe('draining one agent', () => {
   test('ends it after its grace when it finds no other connection', async () => {
     const agent = await greet();
-    expect(connections.drain('berlin/default')).toBe(1);
-    expect(connections.drain('berlin/default')).toBe(0);
+    expect(connections.drainAgent('berlin/default')).toBe(1);
+    expect(connections.drainAgent('berlin/default')).toBe(0);
     await expect(open()).rejects.toMatchObject({ code: 'AGENT_DISCONNECTED' });
     await settle();
     expect(agent.heard('drain').map(({ value }) => value)).toMatchObject([{ graceMs: 10_000, spreadMs: 0 }]);
@@ -497,8 +564,8 @@ describe('draining one agent', () => {
   });
 
   test('reaches nobody when there is no such agent', () => {
-    expect(connections.drain('berlin/other')).toBe(0);
-    expect(connections.disconnect('berlin/other')).toBe(0);
+    expect(connections.drainAgent('berlin/other')).toBe(0);
+    expect(connections.disconnectAgent('berlin/other')).toBe(0);
   });
 });
 

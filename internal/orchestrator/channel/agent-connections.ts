@@ -1,5 +1,5 @@
-// Every connection of this pod: who may stay beside whom, the way to each exit, and what is asked of many at once (a
-// key is revoked, an agent is drained, the pod goes away).
+// Every connection of this pod: who may stay beside whom, here and in the fleet, the way to each exit, and what is asked
+// of many at once (a key is revoked, an agent is drained, the pod goes away).
 import type { CancelTimer } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { closeCode } from '../../wire/names.ts';
@@ -7,13 +7,13 @@ import type { ConnectionEnd } from '../../wire/transport.ts';
 import type { KeyListener, Revocation } from '../keys/keyring.ts';
 import type { KeyPolicy } from '../keys/policy.ts';
 import type { AgentControl } from '../registry/agents.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { FleetConnection, FleetListener, Registry, Rival } from '../registry/registry.ts';
 import { AgentConnection } from './agent-connection.ts';
 import { channelLimits } from './channel-limits.ts';
 import type { Admission, Arrival, ConnectionDeps, ConnectionOwner, WatchedConnection } from './connection-api.ts';
 import { FlapWatch } from './flap-watch.ts';
 import type { Greeting } from './hello.ts';
-import { isOvertaken, mustYield } from './instances.ts';
+import { isOvertaken, mustYield, type Newcomer } from './instances.ts';
 import type { Link, LinkDirectory } from './link.ts';
 import { Roster } from './roster.ts';
 
@@ -32,11 +32,12 @@ export interface PodDrain {
 
 const connectionIdBytes = 12;
 
-export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentControl, KeyListener {
+export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentControl, KeyListener, FleetListener {
   readonly #options: AgentConnectionsOptions;
   readonly #roster = new Roster<WatchedConnection>();
   readonly #flaps: FlapWatch;
   #lastEpoch = 0;
+  #flapCount = 0;
   /** Set by drainAll: resolves when the last connection has ended. */
   #emptied: PromiseWithResolvers<void> | undefined;
   #jobsAreOver = false;
@@ -48,6 +49,11 @@ export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentCo
 
   get size(): number {
     return this.#roster.size;
+  }
+
+  /** How often a connection had to go because another program came under the name of its agent. */
+  get flaps(): number {
+    return this.#flapCount;
   }
 
   /** Whether another connection may come. */
@@ -77,8 +83,7 @@ export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentCo
       return refuse(closeCode.replaced, 'this agent has a newer connection');
     if (this.#roster.isFull(connection.keyId, agentId, connection.maxAgents))
       return refuse(closeCode.overloaded, 'the key has all the agents that it may have');
-    this.#lastEpoch = Math.max(this.#lastEpoch + 1, Math.floor(this.#options.clock.wallMs() * 1000));
-    return { kind: 'welcome', epoch: this.#lastEpoch };
+    return { kind: 'welcome', epoch: this.#guessEpoch(agentId) };
   }
 
   welcomed(connection: WatchedConnection): void {
@@ -103,17 +108,45 @@ export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentCo
     if (this.size === 0) this.#emptied?.resolve();
   }
 
+  // What the fleet says.
+
+  ranked({ agentId, connectionId }: FleetConnection, epoch: number): void {
+    this.#find(agentId, connectionId)?.rank(epoch);
+    this.#roster.reorder(agentId);
+  }
+
+  newerElsewhere({ agentId, connectionId }: FleetConnection, rival: Rival): void {
+    const connection = this.#find(agentId, connectionId);
+    if (connection) this.#yieldTo(rival, connection);
+  }
+
+  #find(agentId: string, connectionId: string): WatchedConnection | undefined {
+    return this.#roster.ofAgent(agentId).find((connection) => connection.connectionId === connectionId);
+  }
+
+  /** Newer than all that this pod knows; with many pods, a guess that holds until the fleet has ranked the connection. */
+  #guessEpoch(agentId: string): number {
+    const { registry, clock } = this.#options;
+    this.#lastEpoch = Math.max(this.#lastEpoch + 1, Math.floor(clock.wallMs() * 1000));
+    return Math.max(this.#lastEpoch, registry.newestEpoch(agentId) + 1);
+  }
+
   /** The newcomer takes jobs already, so the agent is never away. */
   #replaceOthers(newcomer: WatchedConnection): void {
     const { agentId, identity } = newcomer;
     for (const other of this.#roster.ofAgent(agentId)) {
-      if (other === newcomer || !identity || !other.identity) continue;
-      const { instanceId } = other.identity;
-      if (!mustYield({ ...other.identity, leaving: other.leaving }, identity)) continue;
-      other.fence(closeCode.replaced, 'a newer connection of this agent took its place');
-      if (instanceId !== identity.instanceId && this.#flaps.replaced(agentId))
-        this.#options.log.warn({ agentId }, 'two programs run under the name of this agent and replace each other');
+      if (other !== newcomer && identity) this.#yieldTo(identity, other);
     }
+  }
+
+  #yieldTo(newcomer: Newcomer, present: WatchedConnection): void {
+    const { agentId, instanceId, connectSeq, leaving } = present;
+    if (!mustYield({ instanceId, connectSeq, leaving }, newcomer)) return;
+    present.fence(closeCode.replaced, 'a newer connection of this agent took its place');
+    if (instanceId === newcomer.instanceId) return;
+    this.#flapCount++;
+    if (this.#flaps.replaced(agentId))
+      this.#options.log.warn({ agentId }, 'two programs run under the name of this agent and replace each other');
   }
 
   // What is asked of many.
@@ -128,12 +161,20 @@ export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentCo
     for (const connection of this.#roster.ofKey(policy.id)) connection.changePolicy(policy);
   }
 
-  drain(agentId: string): number {
+  async drain(agentId: string): Promise<number> {
+    return this.drainAgent(agentId);
+  }
+
+  async disconnect(agentId: string): Promise<number> {
+    return this.disconnectAgent(agentId);
+  }
+
+  drainAgent(agentId: string): number {
     const order = { graceMs: this.#options.agentGraceMs, spreadMs: 0, keepServing: false };
     return this.#roster.ofAgent(agentId).filter((connection) => connection.drain(order)).length;
   }
 
-  disconnect(agentId: string): number {
+  disconnectAgent(agentId: string): number {
     const connections = [...this.#roster.ofAgent(agentId)];
     for (const connection of connections) connection.close(closeCode.restart, 'disconnected by an operator');
     return connections.length;

@@ -218,16 +218,27 @@ describe('AgentListener', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 431 /);
   });
 
-  test('bounds how many may connect without showing a key', async () => {
-    const port = await listen({ maxHandshakes: 1 });
+  // More than the bound used to be cut as they came: a crowd that said nothing kept every agent out.
+  test('lets an agent in when all who may wait without a key say nothing, and keeps the agents it has', async () => {
+    const port = await listen({ limits: { maxStrangers: 2 } });
     const url = `ws://127.0.0.1:${port}/agent`;
-    await opened(url, { headers: goodKey });
-    await opened(url, { headers: goodKey });
-    const silent = tcpConnect(port, '127.0.0.1');
-    await new Promise((resolve) => silent.once('connect', resolve));
-    await expect(dial(url, { headers: goodKey })).rejects.toThrow();
-    expect(arrivals).toHaveLength(2);
-    silent.destroy();
+    const before = await opened(url, { headers: goodKey });
+    const silent = [1, 2].map(() => tcpConnect(port, '127.0.0.1').resume());
+    await Promise.all(silent.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    const oldestIsCut = new Promise((resolve) => silent[0]?.once('close', resolve));
+    const after = await opened(url, { headers: goodKey });
+    await oldestIsCut;
+    expect([before, after].map(({ readyState }) => readyState)).toEqual([WebSocket.OPEN, WebSocket.OPEN]);
+    expect(listeners[0]?.doorway).toMatchObject({ known: 2, strangers: 1, cuts: { crowd: 1 } });
+    silent[1]?.destroy();
+  });
+
+  test('cuts who drags out its first request, however it does', async () => {
+    const port = await listen({ limits: { askWithinMs: 30 } });
+    const socket = tcpConnect(port, '127.0.0.1');
+    socket.write('GET /agent HTTP/1.1\r\nHost: ');
+    await new Promise((resolve) => socket.resume().once('close', resolve));
+    expect(listeners[0]?.doorway.cuts.overdue).toBe(1);
   });
 
   test('is not plain off loopback, unless that is allowed by name', async () => {

@@ -3,9 +3,10 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock, Random } from '../../kit/clock.ts';
+import { Doorway, type DoorwayCounts, type DoorwayLimits } from '../../kit/doorway.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { TlsFiles } from '../../kit/tls-files.ts';
 import { channelPath, subprotocol } from '../../wire/names.ts';
@@ -13,7 +14,7 @@ import { WebSocketTransport, webSocketOptions } from '../../wire/websocket-trans
 import type { Keyring } from '../keys/keyring.ts';
 import type { KeyPolicy } from '../keys/policy.ts';
 import { channelLimits } from './channel-limits.ts';
-import { type AddressRange, clientAddress, isLoopback } from './client-address.ts';
+import { type AddressRange, clientAddress, isLoopback, strangerGroup } from './client-address.ts';
 import type { Arrival } from './connection-api.ts';
 import { FailureBudget } from './failure-budget.ts';
 import { type Refusal, refusalBody, refusalHeaders, refuseUpgrade } from './upgrade-refusal.ts';
@@ -29,7 +30,7 @@ export interface AgentListenerOptions {
   readonly trustedProxies: readonly AddressRange[];
   readonly keyring: Pick<Keyring, 'authenticate'>;
   readonly connections: AgentReception;
-  readonly maxHandshakes?: number;
+  readonly limits?: Partial<DoorwayLimits>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -72,30 +73,27 @@ export class AgentListener {
     handleProtocols: () => subprotocol,
   });
   readonly #failures: FailureBudget;
-  /** Every socket, upgraded or not. */
-  readonly #sockets = new Set<Socket>();
-  #upgraded = 0;
+  readonly #doorway: Doorway;
   #accepting = true;
-  // One listener for all sockets: a closure each would cost every idle agent half a kilobyte.
-  readonly #onSocketClose: (this: Socket) => void;
-  readonly #onUpgradedClose = (): void => {
-    this.#upgraded--;
-  };
 
   constructor(options: AgentListenerOptions) {
     this.#options = options;
-    this.#failures = new FailureBudget(options.clock, refusedKeyAllowance);
+    const { clock, trustedProxies } = options;
+    this.#failures = new FailureBudget(clock, refusedKeyAllowance);
+    const limits = { ...channelLimits.doorway, ...options.limits };
+    this.#doorway = new Doorway({ limits, groupOf: strangerGroup(trustedProxies), clock });
     this.#server = createHttpServer(options.tls !== undefined, (request, response) => {
+      this.#doorway.asked(request.socket);
       const refusal = pathOf(request) === channelPath ? wrongProtocol : wrongPath;
       response.writeHead(refusal.status, refusalHeaders(refusal)).end(refusalBody(refusal));
     });
-    const sockets = this.#sockets;
-    this.#onSocketClose = function () {
-      sockets.delete(this);
-    };
-    this.#server.on('connection', (socket: Socket) => this.#onConnection(socket));
+    this.#doorway.lookAfter(this.#server);
     this.#server.on('upgrade', (request: IncomingMessage, _socket, head) => this.#onUpgrade(request, head));
     this.#webSockets.on('wsClientError', (_error, socket) => refuseUpgrade(socket, badUpgrade));
+  }
+
+  get doorway(): DoorwayCounts {
+    return this.#doorway;
   }
 
   /** Rejects when it may not be plain, or the address is taken. */
@@ -121,35 +119,22 @@ export class AgentListener {
     this.stopAccepting();
     if (tls && this.#server instanceof TlsServer) tls.unfollow(this.#server);
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const cancelLinger = clock.after(channelLimits.closeLingerMs, () => {
-      for (const socket of this.#sockets) socket.destroy();
-    });
+    const cancelLinger = clock.after(channelLimits.closeLingerMs, () => this.#doorway.destroyAll());
     await closed;
     cancelLinger();
-  }
-
-  #onConnection(socket: Socket): void {
-    const { maxHandshakes = channelLimits.maxHandshakes } = this.#options;
-    if (this.#sockets.size - this.#upgraded >= maxHandshakes) {
-      socket.destroy();
-      return;
-    }
-    this.#sockets.add(socket);
-    socket.on('close', this.#onSocketClose);
   }
 
   #onUpgrade(request: IncomingMessage, head: Buffer): void {
     const { socket } = request;
     const verdict = this.#judge(request);
     if (verdict.kind === 'refused') refuseUpgrade(socket, verdict.refusal);
-    else this.#webSockets.handleUpgrade(request, socket, head, (ws) => this.#hand(ws, socket, verdict));
+    else this.#webSockets.handleUpgrade(request, socket, head, (ws) => this.#hand(ws, request, verdict));
   }
 
   /** Keeps no reference to the request: ten thousand idle agents would keep ten thousand of them. */
-  #hand(ws: WebSocket, socket: Socket, { policy, address }: Extract<Verdict, { kind: 'welcome' }>): void {
+  #hand(ws: WebSocket, { socket }: IncomingMessage, { policy, address }: Extract<Verdict, { kind: 'welcome' }>): void {
     const { clock, connections } = this.#options;
-    this.#upgraded++;
-    socket.on('close', this.#onUpgradedClose);
+    this.#doorway.vouchFor(socket);
     connections.accept({ transport: new WebSocketTransport(ws, socket, clock), policy, observedAddress: address });
   }
 

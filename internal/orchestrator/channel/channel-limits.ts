@@ -2,16 +2,24 @@
 
 export const channelLimits = {
   /**
-   * A TLS handshake, or the head of the upgrade from its first byte: honest agents need a second, a slow loris all it
-   * can get. With a slow first byte and the look for overdue heads it stays below 6 s.
+   * A TLS handshake, or the head of the upgrade from its first byte: honest agents need a second. For both together the
+   * doorway's time is the bound.
    */
   handshakeTimeoutMs: 3_500,
   /** How often overdue heads are looked for. */
   overdueCheckMs: 500,
   /** An upgrade's head: a key, a subprotocol and what proxies add. */
   maxUpgradeHeadBytes: 8 * 1024,
-  /** Connections that have not shown a key yet; more are cut at once. */
-  maxHandshakes: 2_048,
+  /**
+   * Connections that have not shown a key yet. A quarter of the room for one address: behind one of a carrier live a
+   * few hundred homes, each here for a second. The bound on agents is kept where they are told to try another pod.
+   */
+  doorway: {
+    maxKnown: Number.POSITIVE_INFINITY,
+    maxStrangers: 2_048,
+    maxStrangersPerAddress: 512,
+    askWithinMs: 4_000,
+  },
   /** Connections that the kernel holds while a crowd of agents returns. */
   acceptBacklog: 4_096,
   /** Agents of one pod, unless a setting says otherwise. */
@@ -33,9 +41,12 @@ export const channelLimits = {
   /** An agent's own grace is believed up to this. */
   maxAgentGraceMs: 600_000,
 
-  /** So many instances of one agent id that replace each other within the window are two programs with one name. */
+  /**
+   * So many instances of one agent id that replace each other within the window are two programs with one name. Each
+   * waits one to five minutes before it is back, and each of several pods sees only a part of it.
+   */
   flapCount: 4,
-  flapWindowMs: 600_000,
+  flapWindowMs: 3_600_000,
   maxFlapAgents: 10_000,
 
   /** Tenants whose isolation key a connection remembers. */

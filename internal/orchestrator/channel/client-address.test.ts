@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { clientAddress, isLoopback, parseRange, subscriberOf } from './client-address.ts';
+import { clientAddress, isLoopback, parseRange, strangerGroup, subscriberOf } from './client-address.ts';
 
 const trusted = ['10.0.0.0/8', 'fd00::/8', '192.0.2.1'].map(parseRange);
 
@@ -51,4 +51,13 @@ test.each([
   ['agents.example', false],
 ])('%p is loopback: %p', (host, loopback) => {
   expect(isLoopback(host)).toBe(loopback);
+});
+
+test('strangers are counted by subscriber, but not those behind a named proxy or on this machine', () => {
+  const groupOf = strangerGroup(trusted);
+  expect(groupOf('::ffff:203.0.113.9')).toBe('203.0.113.9');
+  expect(groupOf('2001:db8::1')).toBe(groupOf('2001:db8::2:1'));
+  expect(groupOf('2001:db8::1')).not.toBe(groupOf('2001:db8:0:1::1'));
+  for (const many of ['10.1.2.3', '::ffff:10.1.2.3', 'fd00::7', '127.0.0.1', '::1', ''])
+    expect(groupOf(many)).toBeUndefined();
 });

@@ -48,6 +48,18 @@ export function subscriberOf(address: string): string {
     .join('');
 }
 
+/**
+ * Whose connections are counted together before anything was said on them. Behind a proxy that the operator named, and
+ * on this machine, are many: those count for themselves.
+ */
+export function strangerGroup(trusted: readonly AddressRange[]): (address: string) => string | undefined {
+  return (text) => {
+    const address = parseAddress(text);
+    if (!address || address.range() === 'loopback' || isTrusted(address, trusted)) return undefined;
+    return subscriberOf(address.toString());
+  };
+}
+
 /** Whether only programs of this machine reach a listener that is bound to the host. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || parseAddress(host)?.range() === 'loopback';

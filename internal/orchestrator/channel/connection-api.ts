@@ -68,6 +68,8 @@ export interface WatchedConnection extends FleetConnection {
   /** It was told to go, or said so itself. */
   readonly leaving: boolean;
   linkTo(exitName: string): Link | undefined;
+  /** Its place among the connections of its agent is known now, or is another. */
+  rank(epoch: number): void;
   /** The policy of its key changed. */
   changePolicy(policy: KeyPolicy): void;
   /** Asks the agent to take its work elsewhere. False when it is leaving already. */

@@ -2,7 +2,7 @@
 // restart; connections of one process are ordered by its own count, and one that leaves may finish its jobs.
 import type { Identity } from './connection-api.ts';
 
-type Newcomer = Pick<Identity, 'instanceId' | 'connectSeq'>;
+export type Newcomer = Pick<Identity, 'instanceId' | 'connectSeq'>;
 
 /** The same process has a newer connection here: the newcomer was overtaken on its way. */
 export function isOvertaken(newcomer: Newcomer, present: Newcomer): boolean {

@@ -56,7 +56,7 @@ export class PodFixture {
       ...this.means,
       podId: 'pod',
       randomBytes: (size) => new Uint8Array(size).fill(++this.#ids),
-      registry: new MemoryRegistry(this.fleet),
+      registry: new MemoryRegistry({ podId: 'pod', fleet: this.fleet, localFleet: new FleetView() }),
       log: createLogger('test', 'silent'),
       agentGraceMs: 10_000,
     });

@@ -46,6 +46,12 @@ export class Roster<C extends Member> {
     this.#count(keyId, agentId, 1);
   }
 
+  /** The epoch of one of its connections is another now. */
+  reorder(agentId: string): void {
+    const seated = this.#byAgent.get(agentId);
+    if (seated) this.#byAgent.set(agentId, [...seated].sort(newestFirst));
+  }
+
   remove(connection: C): void {
     const { keyId, agentId } = connection;
     const ofKey = this.#byKey.get(keyId);

@@ -74,3 +74,31 @@ test('a pod that goes away takes nothing new', () => {
   admission.drain();
   expect(refusal(() => admission.enter(caller(), false)).code).toBe('DRAINING');
 });
+
+test('of a limit that pods share, each gives out its part, and at least one call', async () => {
+  const clock = new ManualClock();
+  let share = 0.5;
+  const admission = new Admission({ clock, maxInFlight: 100, shares: { fractionOf: () => share } });
+  const limited = caller({ maxInFlight: 4, jobsPerSecond: 4 });
+  admission.enter(limited, true);
+  admission.enter(limited, true);
+  expect(refusal(() => admission.enter(limited, false)).code).toBe('QUOTA_EXCEEDED');
+  admission.leave(limited);
+  expect(refusal(() => admission.enter(limited, true))).toMatchObject({ code: 'RATE_LIMITED', retryAfterMs: 500 });
+  admission.leave(limited);
+  share = 0.01;
+  await clock.advance(60_000);
+  admission.enter(limited, true);
+  expect(refusal(() => admission.enter(limited, true)).code).toBe('QUOTA_EXCEEDED');
+});
+
+test('nobody asks for the share of a caller without limits', () => {
+  const shares = {
+    fractionOf: () => {
+      throw new Error('asked');
+    },
+  };
+  const admission = new Admission({ clock: new ManualClock(), maxInFlight: 1, shares });
+  admission.enter(caller(), true);
+  expect(admission.inFlight).toBe(1);
+});

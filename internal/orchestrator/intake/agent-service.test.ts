@@ -107,20 +107,20 @@ describe('the list', () => {
 });
 
 describe('one agent', () => {
-  test('is shown, drained and disconnected by the tenant that may use it', () => {
+  test('is shown, drained and disconnected by the tenant that may use it', async () => {
     fleet.agents = [agentRecord('home/default')];
     const { agent } = service.getAgent(create(GetAgentRequestSchema, { agentId: 'home/default' }), context());
     expect(agent).toMatchObject({ agentId: 'home/default', connectedAt: { seconds: 1_700_000_000n, nanos: 0 } });
     const drain = create(DrainAgentRequestSchema, { agentId: 'home/default' });
-    expect(service.drainAgent(drain, context()).connections).toBe(1);
+    expect(await service.drainAgent(drain, context())).toMatchObject({ connections: 1 });
     const disconnect = create(DisconnectAgentRequestSchema, { agentId: 'home/default' });
-    expect(service.disconnectAgent(disconnect, context()).connections).toBe(2);
+    expect(await service.disconnectAgent(disconnect, context())).toMatchObject({ connections: 2 });
   });
 
-  test('does not exist for another tenant, and is not touched by it', () => {
+  test('does not exist for another tenant, and is not touched by it', async () => {
     fleet.agents = [agentRecord('home/default')];
     const drain = create(DrainAgentRequestSchema, { agentId: 'home/default' });
-    expect(() => service.drainAgent(drain, context('other'))).toThrow('There is no such agent.');
+    await expect(service.drainAgent(drain, context('other'))).rejects.toThrow('There is no such agent.');
     expect(fleet.drained).toEqual([]);
     expect(() => service.getAgent(create(GetAgentRequestSchema), context())).toThrow('agent_id: is missing');
   });

@@ -78,14 +78,14 @@ export class AgentService {
     this.#leaving.abort();
   }
 
-  drainAgent(request: DrainAgentRequest, context: CallContext): DrainAgentResponse {
+  async drainAgent(request: DrainAgentRequest, context: CallContext): Promise<DrainAgentResponse> {
     const { agentId } = this.#find(request, context);
-    return { $typeName: 'resproxy.v1.DrainAgentResponse', connections: this.#control.drain(agentId) };
+    return { $typeName: 'resproxy.v1.DrainAgentResponse', connections: await this.#control.drain(agentId) };
   }
 
-  disconnectAgent(request: DisconnectAgentRequest, context: CallContext): DisconnectAgentResponse {
+  async disconnectAgent(request: DisconnectAgentRequest, context: CallContext): Promise<DisconnectAgentResponse> {
     const { agentId } = this.#find(request, context);
-    return { $typeName: 'resproxy.v1.DisconnectAgentResponse', connections: this.#control.disconnect(agentId) };
+    return { $typeName: 'resproxy.v1.DisconnectAgentResponse', connections: await this.#control.disconnect(agentId) };
   }
 
   #find(request: GetAgentRequest | DrainAgentRequest | DisconnectAgentRequest, { caller }: CallContext): AgentRecord {

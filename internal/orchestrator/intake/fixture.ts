@@ -97,12 +97,12 @@ export class FakeFleet implements AgentDirectory, AgentControl {
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
   }
 
-  drain(agentId: string): number {
+  async drain(agentId: string): Promise<number> {
     this.drained.push(agentId);
     return 1;
   }
 
-  disconnect(): number {
+  async disconnect(): Promise<number> {
     return 2;
   }
 }

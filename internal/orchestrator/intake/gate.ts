@@ -22,6 +22,8 @@ export interface Visitor {
   readonly authorization: string | undefined;
   /** Whom failures are counted against; asked only when there is one. */
   address(): string;
+  /** The caller is known: its connection may stay. */
+  vouch(): void;
 }
 
 const tooManyFailures = 'Too many calls without a valid token came from this address.';
@@ -65,7 +67,10 @@ export class Gate {
    */
   #authenticate(visitor: Visitor): Caller {
     const caller = this.#authenticator.authenticate(visitor.authorization);
-    if (caller) return caller;
+    if (caller) {
+      visitor.vouch();
+      return caller;
+    }
     const over = this.#failures.spend(visitor.address());
     if (over) throw new JobFailure('RATE_LIMITED', { detail: tooManyFailures, retryAfterMs: over.retryAfterMs });
     throw new JobFailure('UNAUTHENTICATED', { detail: 'Send the token of a caller: `authorization: Bearer TOKEN`.' });

@@ -6,12 +6,12 @@ import {
   type IncomingHttpHeaders,
   type IncomingHttpStatusHeader,
 } from 'node:http2';
-import { isIP } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { PeerService } from '../../../gen/resproxy/v1/peer_pb.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { readMessage } from './close-status.ts';
 import { Http2Transport, http2Options } from './http2-transport.ts';
+import { parseAddress } from './peer-address.ts';
 import { type PeerCredential, peerName } from './peer-credential.ts';
 import { peerLimits } from './peer-limits.ts';
 
@@ -76,15 +76,4 @@ function refusalIn(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): str
   if (status !== undefined) return `it refused: ${readMessage(headers) || `gRPC status ${Number(status)}`}`;
   if (headers[':status'] !== 200) return `it answered with status ${headers[':status']}`;
   return headers['content-type']?.startsWith(grpcContentType) ? undefined : 'it does not speak gRPC';
-}
-
-/** Throws unless the host is an IP literal: a name could be anybody's. */
-export function parseAddress(address: string): { readonly host: string; readonly port: number } {
-  const [, v6, v4, digits] = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(address) ?? [];
-  const host = v6 ?? v4 ?? '';
-  const port = Number(digits);
-  if (isIP(host) !== (v6 === undefined ? 4 : 6) || !(port >= 1 && port <= 65_535)) {
-    throw new Error('its address is not an IP address and a port');
-  }
-  return { host, port };
 }

@@ -17,6 +17,9 @@ import { PeerCredential, type PeerCredentialConfig } from './peer-credential.ts'
 import { PeerLinks } from './peer-links.ts';
 import { PeerServer, type PeerServerOptions } from './peer-server.ts';
 
+/** As pino writes it. */
+const warnLevel = 40;
+
 export const token = 'a-token-of-enough-characters';
 
 /** Self-signed, so that each is its own authority. */
@@ -59,6 +62,12 @@ export class Cleanup {
   }
 }
 
+export interface LogLine {
+  readonly msg: string;
+  readonly level: number;
+  readonly reason?: string;
+}
+
 export interface Pod {
   readonly links: PeerLinks;
   readonly server: PeerServer;
@@ -66,8 +75,9 @@ export interface Pod {
   readonly deps: PeerDeps;
   readonly address: string;
   readonly folder: string;
-  /** What its log says, warnings only. */
-  readonly warnings: { readonly msg: string; readonly reason?: string }[];
+  /** What its log says. */
+  readonly lines: LogLine[];
+  readonly warnings: LogLine[];
   /** Links that are up, as its metrics count them. */
   linksUp: number;
 }
@@ -84,8 +94,14 @@ export async function startPod(cleanup: Cleanup, options: PodOptions): Promise<P
   const { podId, credentials = mtls, clock = systemClock, onStream = () => {}, onOrder = () => 0 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'peer-'));
   cleanup.add(() => rmSync(folder, { recursive: true }));
-  const warnings: Pod['warnings'] = [];
-  const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(JSON.parse(line)) });
+  const lines: LogLine[] = [];
+  const warnings: LogLine[] = [];
+  const write = (text: string) => {
+    const line: LogLine = JSON.parse(text);
+    lines.push(line);
+    if (line.level >= warnLevel) warnings.push(line);
+  };
+  const log = pino({ level: 'info' }, { write });
   const credential = new PeerCredential(writeCredentials(folder, credentials), { clock, log });
   cleanup.add(() => credential.stop());
   await credential.start();
@@ -104,7 +120,7 @@ export async function startPod(cleanup: Cleanup, options: PodOptions): Promise<P
   const links = new PeerLinks({ ...deps, credential });
   const address = `127.0.0.1:${(await server.start()).port}`;
   cleanup.add(() => Promise.all([links.close(0), server.close(0)]));
-  const pod: Pod = { links, server, credential, deps, address, folder, warnings, linksUp: 0 };
+  const pod: Pod = { links, server, credential, deps, address, folder, lines, warnings, linksUp: 0 };
   return pod;
 }
 

@@ -134,15 +134,15 @@ describe('a link', () => {
     expect([remote.linked, from.linksUp]).toEqual([false, 0]);
   });
 
-  test('is not made by name, nor to itself', async () => {
+  test('is not made by name, nor to itself, nor to a pod without a peer port', async () => {
     const from = await startPod(cleanup, { podId: 'a' });
     const named = new RemotePod('b', 'localhost:9091', '1');
     const self = new RemotePod('a', from.address, '1');
-    from.links.podJoined(named);
-    from.links.podJoined(self);
+    const alone = new RemotePod('c', '', '1');
+    for (const pod of [alone, self, named]) from.links.podJoined(pod);
     await until(() => from.warnings.length > 0);
     expect(from.warnings[0]).toMatchObject({ reason: 'its address is not an IP address and a port' });
-    expect([named.linked, self.linked]).toEqual([false, false]);
+    expect([named.linked, self.linked, alone.linked, from.warnings.length]).toEqual([false, false, false, 1]);
   });
 
   test('takes no jobs while it is not up', async () => {

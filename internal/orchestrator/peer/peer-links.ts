@@ -19,8 +19,9 @@ export class PeerLinks implements PodListener {
     this.#deps = deps;
   }
 
+  /** A pod without an address has no peer port: it is alone, though its agents can be seen. */
   podJoined(pod: RemotePod): void {
-    if (this.#closed || pod.podId === this.#deps.podId || this.#links.has(pod)) return;
+    if (this.#closed || pod.address === '' || pod.podId === this.#deps.podId || this.#links.has(pod)) return;
     const link = new PeerLink(pod, this.#deps);
     this.#links.set(pod, link);
     link.start();

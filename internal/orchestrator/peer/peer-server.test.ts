@@ -8,8 +8,9 @@ import { ManualClock } from '../../kit/manual-clock.ts';
 import { encodeFrame } from '../../wire/codec.ts';
 import type { ConnectionEnd, FrameTransport } from '../../wire/transport.ts';
 import { RemotePod } from '../registry/pods.ts';
+import { parseAddress } from './peer-address.ts';
 import { peerName } from './peer-credential.ts';
-import { dialPeer, linkPath, parseAddress } from './peer-dial.ts';
+import { dialPeer, linkPath } from './peer-dial.ts';
 import {
   byToken,
   Cleanup,
@@ -156,7 +157,7 @@ describe('the peer port', () => {
   test('never shows a token in its log', async () => {
     const to = await startPod(cleanup, { podId: 'b', credentials: byToken });
     await call(to.address, { authorization: 'Bearer a-guess-of-enough-characters' });
-    expect(JSON.stringify(to.warnings)).not.toMatch(/guess|a-token/);
+    expect(JSON.stringify(to.lines)).not.toMatch(/guess|a-token/);
   });
 
   test.each<[string, number, (line: FrameTransport) => void]>([
@@ -183,6 +184,17 @@ describe('the peer port', () => {
     const { address } = await startPod(cleanup, { podId: 'b', credentials: byToken });
     const trailers = await call(address, {}, Buffer.from('0100000000', 'hex'));
     expect(trailers).toMatchObject({ 'grpc-status': '13', 'resproxy-close-code': '4000' });
+  });
+
+  test('hears why the other end closes', async () => {
+    const pod = await startPod(cleanup, { podId: 'b' });
+    const { line } = await liar(pod);
+    sayHello(line);
+    await until(() => pod.server.size === 1);
+    line.close(4429, 'who reads, 100 %?');
+    await until(() => pod.server.size === 0);
+    const said = { msg: 'the link of a pod ended', peer: 'a', code: 4429, reason: 'who reads, 100 %?' };
+    expect(pod.lines.at(-1)).toMatchObject(said);
   });
 
   test('says in trailers that it was drained, which is no fault', async () => {

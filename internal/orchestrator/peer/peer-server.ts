@@ -7,6 +7,7 @@ import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { AgentOrder } from '../../../gen/resproxy/v1/channel_pb.ts';
 import { closeCode } from '../../wire/names.ts';
 import type { AcceptedStream } from '../../wire/stream-api.ts';
+import type { ConnectionEnd } from '../../wire/transport.ts';
 import { FailureBudget } from '../channel/failure-budget.ts';
 import { statusHeaders } from './close-status.ts';
 import { drained } from './drained.ts';
@@ -14,6 +15,7 @@ import { Http2Transport, http2Options } from './http2-transport.ts';
 import { PeerConnection, type PeerDeps } from './peer-connection.ts';
 import type { PeerCredential } from './peer-credential.ts';
 import { grpcContentType } from './peer-dial.ts';
+import type { PeerGreeting } from './peer-hello.ts';
 import { peerLimits } from './peer-limits.ts';
 import { type PeerRefusal, refusalOf, refusals } from './peer-refusal.ts';
 
@@ -116,6 +118,8 @@ export class PeerServer {
 
   #onCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: TLSSocket, greeted: () => void): void {
     stream.on('error', ignore);
+    // Reset in the same packet: an answer would throw.
+    if (stream.destroyed || stream.closed) return void socket.destroy();
     const refusal = this.#judge(headers, socket);
     if (refusal) return this.#refuse(stream, refusal, socket);
     stream.respond({ ':status': 200, 'content-type': grpcContentType }, { waitForTrailers: true });
@@ -143,14 +147,18 @@ export class PeerServer {
 
   #link(transport: Http2Transport, cancelTimeout: () => void): void {
     const { podId: ownId, log, onStream, onOrder } = this.#options;
+    let peer = '';
     const owner = {
-      greeted: ({ podId }: { readonly podId: string }) => {
+      greeted: ({ podId }: PeerGreeting) => {
+        peer = podId;
         if (podId === ownId) return connection.close(closeCode.protocolError, 'this pod has the same name');
         cancelTimeout();
         this.#connections.add(connection);
         log.info({ peer: podId }, 'a pod linked itself to this one');
       },
-      ended: () => void this.#connections.delete(connection),
+      ended: ({ code, reason }: ConnectionEnd) => {
+        if (this.#connections.delete(connection)) log.info({ peer, code, reason }, 'the link of a pod ended');
+      },
       stream: onStream,
       order: onOrder,
     };

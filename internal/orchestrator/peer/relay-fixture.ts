@@ -5,7 +5,7 @@ import { Mux } from '../../wire/mux.ts';
 import type { OpenRequest } from '../../wire/mux-api.ts';
 import { transportPair } from '../../wire/transport-pair.ts';
 import type { ExchangeRequest } from '../channel/link.ts';
-import { agreement, muxMeans, PodFixture } from '../channel/pod-fixture.ts';
+import { agreement, muxMeans, PodFixture, type Serve } from '../channel/pod-fixture.ts';
 import { FleetView } from '../registry/fleet-view.ts';
 import { RemotePod } from '../registry/pods.ts';
 import { exitOffer } from '../registry/registry-suite.ts';
@@ -16,6 +16,8 @@ import type { RelayResult } from './relay-api.ts';
 import { RelayIntake } from './relay-intake.ts';
 
 export class OwnerFixture extends PodFixture {
+  /** What comes of a stream that the caller opens; a test may put a lie here. */
+  serve: Serve = (stream) => this.intake.serve(stream);
   readonly results: RelayResult[] = [];
   readonly intake = new RelayIntake({
     localFleet: this.fleet,
@@ -36,7 +38,7 @@ export function relaying() {
     pod.linked = false;
   };
   const mux = new Mux({ ...means, role: 'opener', transport: callerLine, onControl, onEnd: ended });
-  const onStream = owner.intake.serve.bind(owner.intake);
+  const onStream: Serve = (stream) => owner.serve(stream);
   new Mux({ ...owner.means, role: 'acceptor', transport: ownerLine, onControl, onStream, onEnd: () => {} }).start(
     agreement,
   );

@@ -146,7 +146,7 @@ describe('an agent of this pod that goes', () => {
 
   test('is not here any more once it drains by itself', async () => {
     await pods.owner.connect('a', answerOk);
-    pods.owner.connections.drain('key/a');
+    pods.owner.connections.drainAgent('key/a');
     const { code, execution, relay } = await refusalOf(sent());
     expect([code, execution, relay]).toEqual([
       FailureCode.AGENT_DISCONNECTED,

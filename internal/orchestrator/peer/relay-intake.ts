@@ -106,9 +106,8 @@ export class RelayIntake {
     return link;
   }
 
-  /** Another exit of this pod that fits and has room; a caller who named the exit gets no other. */
+  /** Another exit of this pod that fits and has room; none when the caller named the exit, since no other fits then. */
   #substitute({ exitId, tenant, target, tried }: ExchangeRequest): string | undefined {
-    if (target.exitId !== '') return undefined;
     const { localFleet: fleet, random } = this.#options;
     const exclude = [...tried, exitId].map(toTried);
     const choice = choose({ target, tenant, fleet, exclude, random });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { ResetCode } from '../../../gen/resproxy/v1/channel_pb.ts';
+import { RelayRefusal, ResetCode } from '../../../gen/resproxy/v1/channel_pb.ts';
 import { Execution, FailureCode, RefusalReason } from '../../../gen/resproxy/v1/failure_pb.ts';
 import type { AcceptedStream, StreamEnd } from '../../wire/stream-api.ts';
 import type { Exchange, ExchangeHead, ExchangeRequest } from '../channel/link.ts';
@@ -277,6 +277,19 @@ describe('an agent that is no longer at the pod', () => {
       pods.mux.close(1001, 'gone');
     };
     expect((await failureOf(open('a').head)).code).toBe('AGENT_DISCONNECTED');
+  });
+
+  test('is not looked for when the pod says that the job may have started all the same', async () => {
+    pods.knows('a');
+    pods.owner.serve = (stream) =>
+      stream.refuse({
+        code: FailureCode.AGENT_DISCONNECTED,
+        refusal: RefusalReason.UNSPECIFIED,
+        execution: Execution.POSSIBLE,
+        relay: RelayRefusal.NOT_HERE,
+      });
+    expect(await failureOf(open('a').head)).toMatchObject({ code: 'AGENT_DISCONNECTED', execution: 'POSSIBLE' });
+    expect([pods.refreshed, pods.results]).toEqual([[], ['sent', 'not_here']]);
   });
 
   test('is looked for in the view as it is when the registry cannot be asked', async () => {

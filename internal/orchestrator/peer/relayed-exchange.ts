@@ -81,7 +81,8 @@ export class RelayedExchange implements Exchange, ExchangeOwner {
   #onFailure(failure: AttemptFailure): Promise<ExchangeHead> {
     // Whoever cancelled may no longer wait for the head.
     this.head.catch(ignore);
-    if (this.#judge(failure) === 'not_here' && !this.#cancelled) return this.#tryAgain();
+    const notHere = this.#judge(failure) === 'not_here';
+    if (notHere && failure.execution === 'NOT_STARTED') return this.#tryAgain();
     throw failure;
   }
 

@@ -96,7 +96,8 @@ export class RedisClient implements RedisCommands {
     args: readonly RedisArgument[],
     form: ReplyForm = 'text',
   ): Promise<unknown> {
-    if (keys.length !== script.keys) throw new Error(`the script ${script.name} takes ${script.keys} keys`);
+    if (script.keys !== undefined && keys.length !== script.keys)
+      throw new Error(`the script ${script.name} takes ${script.keys} keys`);
     const rest = [keys.length, ...keys, ...args];
     return this.#measured(script.name, async () => {
       try {

@@ -6,6 +6,10 @@ test('the number of keys is read from the header', () => {
   expect(defineScript('both', lua)).toMatchObject({ name: 'both', keys: 2, lua });
 });
 
+test('a script may take any number of keys', () => {
+  expect(defineScript('all', '-- KEYS[...] some\n-- returns none\nreturn 0').keys).toBeUndefined();
+});
+
 test('the digest is what Redis computes', () => {
   const { sha } = defineScript('one', '-- returns 1\nreturn 1');
   expect(sha).toBe('ae1b7b9a9e20bdcda38275780b14ceac301e39ae');

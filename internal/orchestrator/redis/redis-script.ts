@@ -5,14 +5,14 @@ import { createHash } from 'node:crypto';
 export interface RedisScript {
   readonly name: string;
   readonly lua: string;
-  /** All keys of one call carry one hash tag, so that the script runs on Redis Cluster. */
-  readonly keys: number;
+  /** Undefined: any number. All keys of one call carry one hash tag, so that the script runs on Redis Cluster. */
+  readonly keys: number | undefined;
   readonly sha: string;
 }
 
 /**
  * The text opens, below a line `#!lua` with flags if it has one, with comments that say what goes in and out: a line for
- * each `KEYS[n]`, the ARGV, and `returns`. The number of keys is read from there.
+ * each `KEYS[n]`, or one for `KEYS[...]`; the ARGV; and `returns`. The number of keys is read from there.
  */
 export function defineScript(name: string, lua: string): RedisScript {
   const lines = lua.trim().split('\n');
@@ -24,5 +24,6 @@ export function defineScript(name: string, lua: string): RedisScript {
   if (!inOrder || !header.some((line) => /^-- returns/i.test(line))) {
     throw new Error(`the script ${name} does not say its KEYS, in order, and what it returns`);
   }
-  return { name, lua, keys: keys.length, sha: createHash('sha1').update(lua).digest('hex') };
+  const many = header.some((line) => line.startsWith('-- KEYS[...]'));
+  return { name, lua, keys: many ? undefined : keys.length, sha: createHash('sha1').update(lua).digest('hex') };
 }

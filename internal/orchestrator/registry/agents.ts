@@ -45,8 +45,8 @@ export interface AgentDirectory {
   watch(tenant: string, signal: AbortSignal): AsyncIterable<AgentChange>;
 }
 
-/** What may be done to an agent; each answers how many connections it reached. */
+/** What may be done to an agent; each resolves with how many connections it reached, or rejects with a JobFailure. */
 export interface AgentControl {
-  drain(agentId: string): number;
-  disconnect(agentId: string): number;
+  drain(agentId: string): Promise<number>;
+  disconnect(agentId: string): Promise<number>;
 }

@@ -1,16 +1,18 @@
-// The fleet of one pod, in its memory: its connections for whoever asks, and in the view the exits that take jobs.
-// Of several connections of one agent the newest counts; an older one comes back when the newer ends first.
+// The fleet as one pod sees it, in its memory: the connections for whoever asks, and in the views the exits that take
+// jobs. Of several connections of one agent the newest counts; an older one comes back when the newer ends first.
 
 import { AgentWatch } from './agent-watch.ts';
 import type { AgentChange, AgentDirectory, AgentRecord, AgentStatus } from './agents.ts';
 import type { FleetView } from './fleet-view.ts';
-import type { LiveExit } from './live-exit.ts';
+import { NewestFirst } from './newest-first.ts';
 import type { FleetConnection, Registry } from './registry.ts';
 
-/** The connections of one agent id, and the exits of the newest one as they stand in the view. */
-interface Agent {
-  newestFirst: FleetConnection[];
-  scheduled: readonly LiveExit[];
+export interface MemoryRegistryOptions {
+  readonly podId: string;
+  /** Every exit, wherever its agent is connected. */
+  readonly fleet: FleetView;
+  /** Those of this pod's own connections, for jobs that other pods send here. */
+  readonly localFleet: FleetView;
 }
 
 interface Held {
@@ -25,42 +27,54 @@ interface Watcher {
 }
 
 export class MemoryRegistry implements Registry, AgentDirectory {
-  readonly #view: FleetView;
+  readonly #podId: string;
+  readonly #everywhere: NewestFirst;
+  readonly #here: NewestFirst;
   readonly #held = new Map<string, Held>();
-  readonly #agents = new Map<string, Agent>();
   readonly #watchers = new Set<Watcher>();
 
-  constructor(view: FleetView) {
-    this.#view = view;
+  constructor({ podId, fleet, localFleet }: MemoryRegistryOptions) {
+    this.#podId = podId;
+    this.#everywhere = new NewestFirst(fleet);
+    this.#here = new NewestFirst(localFleet);
   }
 
   put(connection: FleetConnection): void {
     const before = this.#held.get(connection.connectionId)?.tenants;
     this.#held.set(connection.connectionId, { connection, tenants: connection.tenants });
-    const agent = this.#agents.get(connection.agentId) ?? { newestFirst: [], scheduled: [] };
-    this.#agents.set(connection.agentId, agent);
-    agent.newestFirst = [...others(agent, connection.connectionId), connection].sort((a, b) => b.epoch - a.epoch);
-    this.#schedule(agent);
+    this.reorder(connection);
     this.#tell(connection, before, connection.tenants);
   }
 
   remove(connectionId: string): void {
     const held = this.#held.get(connectionId);
     if (!held) return;
+    const { connection, tenants } = held;
     this.#held.delete(connectionId);
-    const { agentId } = held.connection;
-    const agent = this.#agents.get(agentId);
-    if (agent) {
-      agent.newestFirst = others(agent, connectionId);
-      this.#schedule(agent);
-      if (agent.newestFirst.length === 0) this.#agents.delete(agentId);
-    }
-    this.#tell(held.connection, held.tenants, undefined);
+    this.#everywhere.remove(connection);
+    if (this.#isOwn(connection)) this.#here.remove(connection);
+    this.#tell(connection, tenants, undefined);
   }
 
-  /** Every connection, whoever may use it: for metrics, never for a caller. */
-  *all(): Generator<AgentRecord, void, undefined> {
-    for (const { connection } of this.#held.values()) yield toRecord(connection);
+  /** The epoch of a connection that was put is another now: nothing that a watcher sees. */
+  reorder(connection: FleetConnection): void {
+    if (this.#held.get(connection.connectionId)?.connection !== connection) return;
+    this.#everywhere.put(connection);
+    if (this.#isOwn(connection)) this.#here.put(connection);
+  }
+
+  /** The newest first. */
+  connectionsOf(agentId: string): readonly FleetConnection[] {
+    return this.#everywhere.of(agentId);
+  }
+
+  newestEpoch(agentId: string): number {
+    return this.connectionsOf(agentId)[0]?.epoch ?? 0;
+  }
+
+  /** Every connection of this pod, whoever may use it: for metrics, never for a caller. */
+  *own(): Generator<AgentRecord, void, undefined> {
+    for (const { connection } of this.#held.values()) if (this.#isOwn(connection)) yield toRecord(connection);
   }
 
   list(tenant: string): readonly AgentRecord[] {
@@ -68,7 +82,7 @@ export class MemoryRegistry implements Registry, AgentDirectory {
   }
 
   get(tenant: string, agentId: string): AgentRecord | undefined {
-    const connection = this.#agents.get(agentId)?.newestFirst.find(({ tenants }) => mayUse(tenant, tenants));
+    const connection = this.connectionsOf(agentId).find(({ tenants }) => mayUse(tenant, tenants));
     return connection && toRecord(connection);
   }
 
@@ -82,16 +96,12 @@ export class MemoryRegistry implements Registry, AgentDirectory {
     }
   }
 
-  *#visibleTo(tenant: string): Generator<FleetConnection, void, undefined> {
-    for (const { connection, tenants } of this.#held.values()) if (mayUse(tenant, tenants)) yield connection;
+  #isOwn({ podId }: FleetConnection): boolean {
+    return podId === this.#podId;
   }
 
-  #schedule(agent: Agent): void {
-    const exits = agent.newestFirst[0]?.exits ?? [];
-    if (exits === agent.scheduled) return;
-    for (const exit of agent.scheduled) this.#view.remove(exit);
-    for (const exit of exits) this.#view.add(exit);
-    agent.scheduled = exits;
+  *#visibleTo(tenant: string): Generator<FleetConnection, void, undefined> {
+    for (const { connection, tenants } of this.#held.values()) if (mayUse(tenant, tenants)) yield connection;
   }
 
   /** A tenant that gains or loses an agent sees it come or go. */
@@ -108,10 +118,6 @@ export class MemoryRegistry implements Registry, AgentDirectory {
       else if (saw) watch.removed(connection);
     }
   }
-}
-
-function others(agent: Agent, connectionId: string): FleetConnection[] {
-  return agent.newestFirst.filter((connection) => connection.connectionId !== connectionId);
 }
 
 function mayUse(tenant: string, tenants: ReadonlySet<string> | undefined): boolean {

@@ -1,4 +1,5 @@
-// What every registry must do, whoever keeps it: the tests of each implementation run these behaviours against it.
+// What every registry must do, whoever keeps it: the tests of each implementation run these behaviours against it. What
+// is put on one pod may be looked at on another, so the exits that are seen need not be the objects that were put.
 import assert from 'node:assert/strict';
 import type { Fleet } from '../route/candidate.ts';
 import type { AgentChange, AgentDirectory } from './agents.ts';
@@ -6,7 +7,8 @@ import { type ExitOffer, LiveExit } from './live-exit.ts';
 import type { FleetConnection, Registry } from './registry.ts';
 
 export interface RegistryUnderTest {
-  readonly registry: Registry & AgentDirectory;
+  readonly registry: Registry;
+  readonly directory: AgentDirectory;
   readonly fleet: Fleet<LiveExit>;
   /** Resolves when what was put and removed so far can be seen. */
   readonly settled: () => Promise<void>;
@@ -46,6 +48,8 @@ export function connection(given: Partial<FleetConnection> = {}): Mutable<FleetC
     connectionId: 'c1',
     agentId,
     podId: 'pod-1',
+    instanceId: 'instance-1',
+    connectSeq: BigInt(given.epoch ?? 1),
     epoch: 1,
     connectedAt: 1_000,
     lastHeartbeat: 2_000,
@@ -53,7 +57,7 @@ export function connection(given: Partial<FleetConnection> = {}): Mutable<FleetC
     version: '0.1.0',
     exits: [exitOffer({ agentId, tenants })],
     tenants,
-    metadata: { platform: 'linux-x64' },
+    metadata: { platform: 'linux-x64', instanceId: 'instance-1', protocol: '1' },
     ...given,
   };
 }
@@ -65,10 +69,13 @@ const scheduling: Behaviour[] = [
   {
     name: 'offers the exits of a connection until it ends',
     async check({ registry, fleet, settled }) {
-      const held = connection();
+      const held = connection({
+        exits: [exitOffer({ capacity: 7, country: 'DE', labels: new Map([['line', 'dsl']]) })],
+      });
       registry.put(held);
       await settled();
-      assert.equal(fleet.byId(exitId), held.exits[0]);
+      const { capacity, country, labels } = fleet.byId(exitId) ?? assert.fail('no exit');
+      assert.deepEqual([capacity, country, [...labels]], [7, 'DE', [['line', 'dsl']]]);
       assert.equal(fleet.usable(tenant).set.size, 1);
       registry.remove(held.connectionId);
       await settled();
@@ -85,40 +92,37 @@ const scheduling: Behaviour[] = [
       registry.put(held);
       await settled();
       assert.equal(fleet.byId(exitId), undefined);
-      assert.equal(fleet.byId('key/default/lte'), held.exits[0]);
+      assert.equal(fleet.byId('key/default/lte')?.country, 'DE');
     },
   },
   {
     name: 'schedules the exits of the newest of two connections, whichever was put first',
     async check({ registry, fleet, settled }) {
-      const newer = connection({ connectionId: 'c2', epoch: 2 });
-      registry.put(newer);
+      registry.put(connection({ connectionId: 'c2', epoch: 2, exits: [exitOffer({ capacity: 7 })] }));
       registry.put(connection({ connectionId: 'c1', epoch: 1 }));
       await settled();
-      assert.equal(fleet.byId(exitId), newer.exits[0]);
+      assert.equal(fleet.byId(exitId)?.capacity, 7);
       assert.equal(fleet.usable(tenant).set.size, 1);
     },
   },
   {
     name: "keeps a newer connection's exits when an older one ends",
     async check({ registry, fleet, settled }) {
-      const newer = connection({ connectionId: 'c2', epoch: 2 });
       registry.put(connection({ connectionId: 'c1', epoch: 1 }));
-      registry.put(newer);
+      registry.put(connection({ connectionId: 'c2', epoch: 2, exits: [exitOffer({ capacity: 7 })] }));
       registry.remove('c1');
       await settled();
-      assert.equal(fleet.byId(exitId), newer.exits[0]);
+      assert.equal(fleet.byId(exitId)?.capacity, 7);
     },
   },
   {
     name: "brings an older connection's exits back when the newer one ends first",
     async check({ registry, fleet, settled }) {
-      const older = connection({ connectionId: 'c1', epoch: 1 });
-      registry.put(older);
+      registry.put(connection({ connectionId: 'c1', epoch: 1, exits: [exitOffer({ capacity: 7 })] }));
       registry.put(connection({ connectionId: 'c2', epoch: 2 }));
       registry.remove('c2');
       await settled();
-      assert.equal(fleet.byId(exitId), older.exits[0]);
+      assert.equal(fleet.byId(exitId)?.capacity, 7);
       assert.equal(fleet.byId(exitId)?.open, true);
     },
   },
@@ -139,6 +143,16 @@ const scheduling: Behaviour[] = [
     },
   },
   {
+    name: 'knows the newest epoch of an agent',
+    async check({ registry, settled }) {
+      assert.equal(registry.newestEpoch('key/default'), 0);
+      registry.put(connection({ epoch: 5 }));
+      await settled();
+      assert.ok(registry.newestEpoch('key/default') >= 5);
+      assert.equal(registry.newestEpoch('key/other'), 0);
+    },
+  },
+  {
     name: 'ignores the end of a connection that it does not know',
     async check({ registry, fleet, settled }) {
       registry.put(connection());
@@ -152,11 +166,11 @@ const scheduling: Behaviour[] = [
 const directory: Behaviour[] = [
   {
     name: 'lists every connection of an agent, and gets the newest',
-    async check({ registry, settled }) {
+    async check({ registry, directory, settled }) {
       registry.put(connection({ connectionId: 'c1', epoch: 1, draining: true }));
       registry.put(connection({ connectionId: 'c2', epoch: 2 }));
       await settled();
-      const statuses = new Map(registry.list(tenant).map((agent) => [agent.connectionId, agent.status]));
+      const statuses = new Map(directory.list(tenant).map((agent) => [agent.connectionId, agent.status]));
       assert.deepEqual(
         statuses,
         new Map([
@@ -164,25 +178,25 @@ const directory: Behaviour[] = [
           ['c2', 'available'],
         ]),
       );
-      assert.equal(registry.get(tenant, 'key/default')?.connectionId, 'c2');
+      assert.equal(directory.get(tenant, 'key/default')?.connectionId, 'c2');
     },
   },
   {
     name: 'shows what an agent is, and nothing of its home',
-    async check({ registry, settled }) {
+    async check({ registry, directory, settled }) {
       const held = connection();
       registry.put(held);
       await settled();
-      const { exits, ...agent } = registry.get(tenant, 'key/default') ?? assert.fail('no agent');
+      const { exits, connectedAt, lastHeartbeat, ...agent } =
+        directory.get(tenant, 'key/default') ?? assert.fail('no agent');
+      assert.ok(connectedAt > 0 && lastHeartbeat >= connectedAt);
       assert.deepEqual(agent, {
         connectionId: 'c1',
         agentId: 'key/default',
         status: 'available',
-        connectedAt: 1_000,
-        lastHeartbeat: 2_000,
         podId: 'pod-1',
         version: '0.1.0',
-        metadata: { platform: 'linux-x64' },
+        metadata: { platform: 'linux-x64', instanceId: 'instance-1', protocol: '1' },
       });
       assert.deepEqual(
         exits.map(({ exitId: id, capacity }) => [id, capacity]),
@@ -192,30 +206,31 @@ const directory: Behaviour[] = [
   },
   {
     name: 'calls an agent busy when none of its exits is open with room',
-    async check({ registry, settled }) {
+    async check({ registry, directory, fleet, settled }) {
       const full = exitOffer({ name: 'full', capacity: 1 });
       registry.put(connection({ exits: [full, exitOffer({ name: 'paused', state: 'paused' })] }));
       await settled();
-      assert.equal(registry.get(tenant, 'key/default')?.status, 'available');
-      full.inFlight = 1;
-      assert.equal(registry.get(tenant, 'key/default')?.status, 'busy');
+      assert.equal(directory.get(tenant, 'key/default')?.status, 'available');
+      const seen = fleet.byId(full.exitId) ?? assert.fail('no exit');
+      seen.inFlight = 1;
+      assert.equal(directory.get(tenant, 'key/default')?.status, 'busy');
     },
   },
   {
     name: 'shows a tenant only the agents and exits that it may use',
-    async check({ registry, fleet, settled }) {
+    async check({ registry, directory, fleet, settled }) {
       registry.put(connection({ connectionId: 'c1', agentId: 'shared/a' }));
       registry.put(connection({ connectionId: 'c2', agentId: 'own/a', tenants: new Set([tenant]) }));
       registry.put(connection({ connectionId: 'c3', agentId: 'other/a', tenants: new Set(['other']) }));
       await settled();
       assert.deepEqual(
-        registry
+        directory
           .list(tenant)
           .map(({ agentId }) => agentId)
           .sort(),
         ['own/a', 'shared/a'],
       );
-      assert.equal(registry.get(tenant, 'other/a'), undefined);
+      assert.equal(directory.get(tenant, 'other/a'), undefined);
       assert.equal(fleet.usable(tenant).set.size, 2);
       assert.equal(fleet.usable('stranger').set.size, 1);
     },
@@ -225,11 +240,11 @@ const directory: Behaviour[] = [
 const watching: Behaviour[] = [
   {
     name: 'tells a watcher what is there, then synced, then each change',
-    async check({ registry, settled }) {
+    async check({ registry, directory, settled }) {
       const held = connection();
       registry.put(held);
       await settled();
-      const watch = watcher(registry, tenant);
+      const watch = watcher(directory, tenant);
       assert.deepEqual(await watch.next(), 'added c1');
       assert.deepEqual(await watch.next(), 'synced');
       held.draining = true;
@@ -244,12 +259,12 @@ const watching: Behaviour[] = [
   },
   {
     name: 'tells a slow watcher each connection once, as it is by then',
-    async check({ registry, settled }) {
-      const watch = watcher(registry, tenant);
+    async check({ registry, directory, settled }) {
+      const watch = watcher(directory, tenant);
       assert.equal(await watch.next(), 'synced');
       const kept = connection({ connectionId: 'kept', agentId: 'key/kept' });
       for (let i = 0; i < 1_000; i++) {
-        kept.lastHeartbeat = i;
+        kept.version = `0.1.${i}`;
         registry.put(kept);
         registry.put(connection({ connectionId: `passing-${i}`, epoch: i }));
         registry.remove(`passing-${i}`);
@@ -257,18 +272,18 @@ const watching: Behaviour[] = [
       registry.put(connection({ connectionId: 'last' }));
       await settled();
       assert.equal(await watch.next(), 'added kept');
-      assert.equal(watch.lastHeartbeat, 999);
+      assert.equal(watch.version, '0.1.999');
       assert.equal(await watch.next(), 'added last');
       await watch.end();
     },
   },
   {
     name: 'tells a watcher of the end of what it has seen, with the last record',
-    async check({ registry, settled }) {
+    async check({ registry, directory, settled }) {
       const held = connection();
       registry.put(held);
       await settled();
-      const watch = watcher(registry, tenant);
+      const watch = watcher(directory, tenant);
       assert.equal(await watch.next(), 'added c1');
       assert.equal(await watch.next(), 'synced');
       registry.put(held);
@@ -279,11 +294,11 @@ const watching: Behaviour[] = [
   },
   {
     name: 'shows an agent come and go as its key is given to a tenant and taken away',
-    async check({ registry, settled }) {
+    async check({ registry, directory, settled }) {
       const held = connection({ tenants: new Set(['other']) });
       registry.put(held);
       await settled();
-      const watch = watcher(registry, tenant);
+      const watch = watcher(directory, tenant);
       assert.equal(await watch.next(), 'synced');
       held.tenants = new Set([tenant]);
       registry.put(held);
@@ -296,8 +311,8 @@ const watching: Behaviour[] = [
   },
   {
     name: 'ends a watch when its signal aborts, also one that waits',
-    async check({ registry }) {
-      const watch = watcher(registry, tenant);
+    async check({ directory }) {
+      const watch = watcher(directory, tenant);
       assert.equal(await watch.next(), 'synced');
       const waiting = watch.next();
       await watch.end();
@@ -309,16 +324,16 @@ const watching: Behaviour[] = [
 export const registryBehaviours: readonly Behaviour[] = [...scheduling, ...directory, ...watching];
 
 /** A watcher that tells each change in two words. */
-function watcher(registry: AgentDirectory, forTenant: string) {
+function watcher(directory: AgentDirectory, forTenant: string) {
   const abort = new AbortController();
-  const changes = registry.watch(forTenant, abort.signal)[Symbol.asyncIterator]();
+  const changes = directory.watch(forTenant, abort.signal)[Symbol.asyncIterator]();
   const watch = {
-    lastHeartbeat: 0,
+    version: '',
     async next(): Promise<string> {
       const { done, value } = (await changes.next()) as IteratorResult<AgentChange, undefined>;
       if (done) return 'end';
       if (value.type === 'synced') return 'synced';
-      watch.lastHeartbeat = value.agent.lastHeartbeat;
+      watch.version = value.agent.version;
       return `${value.type} ${value.agent.connectionId}`;
     },
     async end(): Promise<void> {

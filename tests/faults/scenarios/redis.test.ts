@@ -5,10 +5,13 @@ import { expect } from '@jest/globals';
 import { JobService } from '../../../gen/resproxy/v1/job_pb.ts';
 import { full, say } from '../../harness/run.ts';
 import { story, type Use } from '../../harness/story.ts';
+import { staysTrue } from '../../harness/view.ts';
 import { until } from '../../harness/waiting.ts';
 import { FaultLab } from '../lab.ts';
 import { ofCalmWaters } from '../rules.ts';
 
+/** Longer than a lease: what is not renewed is missed by then. */
+const longerThanLeaseMs = 5_000;
 /** For what a lease needs to run out, and to be taken again. */
 const viewBoundMs = 15_000;
 const callers = { grpc: 6, rest: 6, stream: 2 };
@@ -17,6 +20,8 @@ const boundMs = 120_000;
 interface Away {
   readonly what: string;
   readonly forMs: number;
+  /** How long views must stay true afterwards. */
+  readonly watchedMs: number;
   readonly go: (lab: FaultLab) => unknown;
   readonly comeBack: (lab: FaultLab) => unknown;
 }
@@ -24,20 +29,23 @@ interface Away {
 const stalled = (forMs: number): Away => ({
   what: `Redis answers nothing for ${forMs / 1_000} s`,
   forMs,
+  watchedMs: full ? longerThanLeaseMs : 0,
   go: ({ fleet }) => fleet.redis.stop(),
   comeBack: ({ fleet }) => fleet.redis.cont(),
 });
 const killed = (forMs: number): Away => ({
   what: `Redis is killed and is back after ${forMs / 1_000} s`,
   forMs,
+  watchedMs: full ? longerThanLeaseMs : 0,
   go: ({ fleet }) => fleet.redis.kill(),
   comeBack: ({ fleet }) => fleet.redis.restart(),
 });
 const flushed: Away = {
   what: 'Redis forgets everything',
   forMs: 0,
+  watchedMs: longerThanLeaseMs,
   go: ({ fleet }) => fleet.redis.cli('FLUSHALL'),
-  comeBack: () => {},
+  comeBack: ({ fleet: { redis } }) => until('Redis is told again', async () => (await redis.cli('DBSIZE')) !== '0'),
 };
 
 const faults = full
@@ -51,7 +59,7 @@ story(
     const load = lab.load({ callers, longestStreamMs: 2_000 });
     for (const fault of faults) await suffer(lab, fault);
     await load.stop();
-    lab.verdict(`${faults.length} faults of Redis`, ofCalmWaters, { downs: 0, ended: 500, atOrigin: 0 });
+    lab.verdict(`${faults.length} faults of Redis`, ofCalmWaters, { downs: 0, ended: full ? 500 : 100, atOrigin: 0 });
   },
   boundMs + faults.length * viewBoundMs,
 );
@@ -72,11 +80,12 @@ story(
   },
 );
 
-async function suffer(lab: FaultLab, { what, forMs, go, comeBack }: Away): Promise<void> {
+async function suffer(lab: FaultLab, { what, forMs, watchedMs, go, comeBack }: Away): Promise<void> {
   await go(lab);
   await pause(forMs);
   await comeBack(lab);
   const begin = performance.now();
   await lab.trueView(viewBoundMs);
   say(`${what}: all views are true ${Math.round(performance.now() - begin)} ms after it is back`);
+  await staysTrue(lab.fleet, lab.agents, watchedMs);
 }

@@ -1,4 +1,5 @@
 // A service that hands jobs in: who it is, on whose behalf it acts, what it may do and how much of it.
+import type { TokenBucket } from '../token-bucket.ts';
 
 export const allScopes = ['jobs:run', 'jobs:read', 'agents:read', 'agents:admin'] as const;
 export type Scope = (typeof allScopes)[number];
@@ -8,14 +9,13 @@ export interface CallerLimits {
   readonly maxInFlight: number;
   /** Also how many may come at one moment. */
   readonly jobsPerSecond: number;
+  /** To one registrable domain. */
+  readonly jobsPerSecondPerOrigin: number;
 }
 
 /** What a caller uses of its limits now. Only admission changes it. */
-export interface CallerLoad {
+export interface CallerLoad extends TokenBucket {
   inFlight: number;
-  /** Jobs that may come at once, as of refilledAt. */
-  tokens: number;
-  refilledAt: number;
 }
 
 export interface Caller {
@@ -29,6 +29,7 @@ export interface Caller {
 export const unlimited: CallerLimits = {
   maxInFlight: Number.POSITIVE_INFINITY,
   jobsPerSecond: Number.POSITIVE_INFINITY,
+  jobsPerSecondPerOrigin: Number.POSITIVE_INFINITY,
 };
 
 /** The load of a caller that was never seen: its first moment may bring a full burst. */

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { digestOf } from '../../../kit/digest.ts';
 import { ManualClock } from '../../../kit/manual-clock.ts';
 import { BearerAuthenticator, OpenAuthenticator } from './authenticator.ts';
+import { unlimited } from './caller.ts';
 import { CallersFile, parseCallers } from './callers-file.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -47,7 +48,7 @@ test('a caller is known by its token, with tenant, scopes and limits', async () 
     name: 'a',
     tenant: 'acme',
     scopes: new Set(['jobs:run']),
-    limits: { maxInFlight: 3, jobsPerSecond: Number.POSITIVE_INFINITY },
+    limits: { ...unlimited, maxInFlight: 3 },
   });
   expect(authenticator.authenticate('bearer  token of b ')?.name).toBe('b');
 });

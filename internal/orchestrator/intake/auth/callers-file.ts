@@ -20,17 +20,19 @@ type Callers = ReadonlyMap<string, Caller>;
 const name = z
   .string()
   .regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 letters, digits, dots, underscores and dashes');
+const rate = z
+  .number('must be a number')
+  .min(0.001, 'must be at least 0.001')
+  .max(1_000_000, 'must be at most 1000000')
+  .default(Number.POSITIVE_INFINITY);
 const limitsSchema = z.strictObject({
   maxInFlight: z
     .int('must be a whole number')
     .min(1, 'must be at least 1')
     .max(1_000_000, 'must be at most 1000000')
     .default(Number.POSITIVE_INFINITY),
-  jobsPerSecond: z
-    .number('must be a number')
-    .min(0.001, 'must be at least 0.001')
-    .max(1_000_000, 'must be at most 1000000')
-    .default(Number.POSITIVE_INFINITY),
+  jobsPerSecond: rate,
+  jobsPerSecondPerOrigin: rate,
 });
 const callerSchema = z.strictObject({
   name,

@@ -2,6 +2,7 @@
 // message is read, and the one place where a call ends is where its room is given back.
 import { ConnectError, type HandlerContext } from '@connectrpc/connect';
 import type { CancelTimer, Clock } from '../../../kit/clock.ts';
+import type { Doorway } from '../../../kit/doorway.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { AddressRange } from '../../channel/client-address.ts';
 import { JobFailure } from '../../failure/failures.ts';
@@ -15,6 +16,7 @@ import { timeoutOf } from './timeout.ts';
 
 export interface ConnectCallOptions {
   readonly gate: Gate;
+  readonly doorway: Pick<Doorway, 'vouchFor'>;
   readonly clock: Clock;
   readonly newRequestId: () => string;
   readonly trustedProxies: readonly AddressRange[];
@@ -86,10 +88,11 @@ export class ConnectCall {
 
   #enterGate(door: 'connect' | 'grpc-web'): Caller {
     const { request } = this.#exchange;
-    const { gate, trustedProxies } = this.#options;
+    const { gate, doorway, trustedProxies } = this.#options;
     const { authorization } = request.headers;
     const address = () => callerAddress(request, trustedProxies);
-    return gate.enter({ door, authorization, address }, this.#rule);
+    const vouch = () => doorway.vouchFor(request.socket);
+    return gate.enter({ door, authorization, address, vouch }, this.#rule);
   }
 
   #over(answered: boolean): void {

@@ -4,6 +4,7 @@ import { type Client, ConnectError, createClient, type Interceptor } from '@conn
 import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { ErrorInfoSchema, RetryInfoSchema } from '../../../../gen/google/rpc/error_details_pb.ts';
 import { type Attempt, AttemptSchema } from '../../../../gen/resproxy/v1/job_parts_pb.ts';
+import { WholeAnswers } from '../../../kit/whole-answers.ts';
 import { type GrpcFailure, token } from '../fixture.ts';
 
 export const protocols = ['Connect JSON', 'Connect binary', 'gRPC-Web', 'gRPC-Web JSON'] as const;
@@ -24,12 +25,14 @@ export function connectClient<S extends DescService>(
     request.header.set('authorization', authorization);
     return next(request);
   };
+  const nodeOptions = { rejectUnauthorized: false };
   const options = {
     baseUrl,
-    httpVersion,
     useBinaryFormat: !protocol.endsWith('JSON'),
     interceptors: [withToken],
-    nodeOptions: { rejectUnauthorized: false },
+    ...(httpVersion === '1.1'
+      ? { httpVersion, nodeOptions }
+      : { httpVersion, sessionManager: new WholeAnswers(baseUrl, {}, nodeOptions) }),
   };
   const transport = protocol.startsWith('Connect') ? createConnectTransport(options) : createGrpcWebTransport(options);
   return createClient(service, transport);

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { AgentService, WatchAgentsResponse_Change } from '../../../../gen/resproxy/v1/agent_pb.ts';
 import { JobService, RunJobRequestSchema } from '../../../../gen/resproxy/v1/job_pb.ts';
 import { JobFailure } from '../../failure/failures.ts';
+import { unlimited } from '../auth/caller.ts';
 import { agentRecord, answer, type Doors, type DoorsOptions, openDoors, token } from '../fixture.ts';
 import { connectClient, connectFailure, protocols } from './connect-fixture.ts';
 
@@ -210,7 +211,7 @@ describe('who is let in', () => {
   });
 
   test('a caller at its limit is told so, and the room of a call is given back at its end', async () => {
-    const doors = await open({ caller: { limits: { maxInFlight: 1, jobsPerSecond: 1000 } } });
+    const doors = await open({ caller: { limits: { ...unlimited, maxInFlight: 1 } } });
     const { runJob: run } = connectClient(JobService, doors.httpUrl, 'Connect binary');
     const leaving = new AbortController();
     doors.runner.onRun = () => new Promise(() => {});

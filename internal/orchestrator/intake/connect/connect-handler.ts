@@ -2,13 +2,16 @@
 // the port with REST.
 import type { IncomingMessage } from 'node:http';
 import { asFailure, logDefect } from '../as-failure.ts';
+import type { PaceOptions } from '../http/body-pace.ts';
 import { type Exchange, type HttpHandler, targetOf } from '../http/exchange.ts';
 import type { Services } from '../methods.ts';
 import { ConnectCall, type ConnectCallOptions } from './connect-call.ts';
 import { type ConnectMethod, connectMethods } from './services.ts';
 import { toUniversal, type WriteOptions, writeAnswer } from './universal.ts';
 
-export interface ConnectHandlerOptions extends Services, ConnectCallOptions, WriteOptions {}
+export interface ConnectHandlerOptions extends Services, ConnectCallOptions, WriteOptions {
+  readonly pace: PaceOptions;
+}
 
 export class ConnectHandler implements HttpHandler {
   readonly #options: ConnectHandlerOptions;
@@ -32,7 +35,7 @@ export class ConnectHandler implements HttpHandler {
     const call = new ConnectCall(exchange, method.rule, this.#options);
     response.setHeader('x-request-id', call.requestId);
     try {
-      const answer = await method.handler(toUniversal(exchange, path, call));
+      const answer = await method.handler(toUniversal(exchange, path, call, this.#options.pace));
       await writeAnswer(exchange, answer, call.signal, this.#options);
     } catch (error) {
       // What can be told was told by the answer: this is none of it.

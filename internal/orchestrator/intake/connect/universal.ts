@@ -5,6 +5,7 @@ import type { UniversalServerRequest, UniversalServerResponse } from '@connectrp
 import type { Clock } from '../../../kit/clock.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import { messageTooLarge } from '../foreign-failure.ts';
+import { BodyPace, type PaceOptions } from '../http/body-pace.ts';
 import { endAfterRequest, isUnread } from '../http/end-after-request.ts';
 import { type Exchange, endConnection, headerOf } from '../http/exchange.ts';
 import { bounds } from '../validate/bounds.ts';
@@ -26,7 +27,12 @@ const headersRead = [
 /** The frame around a message of a stream. */
 const envelopeBytes = 5;
 
-export function toUniversal(exchange: Exchange, path: string, call: ConnectCall): UniversalServerRequest {
+export function toUniversal(
+  exchange: Exchange,
+  path: string,
+  call: ConnectCall,
+  pace: PaceOptions,
+): UniversalServerRequest {
   const { request } = exchange;
   const header = new Headers();
   for (const name of headersRead) {
@@ -38,27 +44,43 @@ export function toUniversal(exchange: Exchange, path: string, call: ConnectCall)
     method: request.method ?? '',
     url: `http://resproxy${path}`,
     header,
-    body: bodyOf(exchange, call.signal),
+    body: bodyOf(exchange, call.signal, pace),
     signal: call.signal,
     contextValues: createContextValues().set(callKey, call),
   };
 }
 
-async function* bodyOf({ request }: Exchange, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+async function* bodyOf(
+  { request }: Exchange,
+  signal: AbortSignal,
+  options: PaceOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const isJson = request.headers['content-type']?.includes('json') ?? false;
   const maxBytes = isJson ? bounds.maxJsonBytes : bounds.maxMessageBytes;
   const tooLarge = () => toConnectError(messageTooLarge(maxBytes));
   if (Number(headerOf(request, 'content-length') ?? 0) > maxBytes + envelopeBytes) throw tooLarge();
   let length = 0;
+  const slow = Promise.withResolvers<never>();
+  const pace = new BodyPace(options, (detail) =>
+    slow.reject(toConnectError(new JobFailure('INVALID_REQUEST', { detail }))),
+  );
+  const chunks: AsyncIterator<Buffer, void> = request.iterator({ destroyOnReturn: false });
   try {
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    for (;;) {
+      const { done, value: chunk } = await Promise.race([chunks.next(), slow.promise]);
+      if (done) break;
       length += chunk.length;
+      pace.moved(chunk.length);
       if (length > maxBytes + envelopeBytes) throw tooLarge();
       yield chunk;
     }
   } catch (error) {
     // A request that breaks off is its caller going away.
     throw request.errored ? toConnectError(new JobFailure('CANCELLED')) : error;
+  } finally {
+    pace.stop();
+    // Lets go of the request, whose rest may still be dropped.
+    void chunks.return?.();
   }
   // HTTP/2 ends the body of a stream that was reset as if it were whole.
   if (signal.aborted || request.aborted) throw toConnectError(new JobFailure('CANCELLED'));

@@ -39,7 +39,7 @@ export function openQueue({ clock, newJobId, fates, settings, seen = (store) => 
   const bounds = { maxAttempts: 3, resultTtlMs: dayMs, callbackFault };
   const { durable, keyed, changes } = durableServices({ store, clock, random, newJobId, ...bounds });
   changes.start();
-  worker.start();
+  if (fates) worker.start();
   return {
     store: inner,
     links,

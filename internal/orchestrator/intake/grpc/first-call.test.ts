@@ -17,7 +17,7 @@ afterEach(async () => {
 async function connected(clock: ManualClock): Promise<ClientHttp2Session> {
   const server = new Server();
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  expectFirstCall(server, clock, 3_000);
+  expectFirstCall(server, { clock, timeoutMs: 3_000, doorway: { asked: () => {} } });
   const listener = createServer((socket) => injector.injectConnection(socket)).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const session = connect(`http://127.0.0.1:${(listener.address() as AddressInfo).port}`);

@@ -440,7 +440,7 @@ describe('health and reflection', () => {
 
 describe('the listener', () => {
   test('cuts who says nothing, who speaks HTTP/1.1, and who stops in the middle', async () => {
-    const { doors } = await open({ grpcLimits: { handshakeTimeoutMs: 30 } });
+    const { doors } = await open({ grpcLimits: { askWithinMs: 30 } });
     const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
     for (const bytes of ['', 'GET / HTTP/1.1\r\n\r\n', preface.slice(0, 10), preface, `${preface}\0\0\0\x06`]) {
       const socket = connect(doors.grpcPort, '127.0.0.1');
@@ -464,14 +464,32 @@ describe('the listener', () => {
     expect(settings[3]).toBe(4);
   });
 
-  test('takes no more connections than it may', async () => {
-    const { doors } = await open({ grpcLimits: { maxConnections: 1 } });
-    const first = connect(doors.grpcPort, '127.0.0.1');
-    cleanups.push(() => first.destroy());
-    await once(first, 'connect');
+  test('a crowd of strangers pushes out its own oldest, never who has called', async () => {
+    const { caller, doors } = await open({ grpcLimits: { maxStrangers: 2 } });
+    await caller.runJob({ request: { url } });
+    const stranger = () => {
+      const socket = connect(doors.grpcPort, '127.0.0.1').on('error', () => {});
+      cleanups.push(() => socket.destroy());
+      return socket.resume();
+    };
+    const oldest = stranger();
+    await once(oldest, 'connect');
+    for (let i = 0; i < 2; i++) await once(stranger(), 'connect');
+    await once(oldest, 'close');
+    const newcomer = new GrpcCaller(doors.grpcPort);
+    cleanups.push(() => newcomer.close());
+    for (const each of [newcomer, caller])
+      expect((await each.runJob({ request: { url } })).response?.statusCode).toBe(200);
+    expect(doors.grpc.doorway).toMatchObject({ known: 2, cuts: { crowd: 2, full: 0 } });
+  });
+
+  test('takes no more callers than it may', async () => {
+    const { caller, doors } = await open({ grpcLimits: { maxKnown: 1 } });
+    await caller.runJob({ request: { url } });
     const second = connect(doors.grpcPort, '127.0.0.1').on('error', () => {});
     await once(second.resume(), 'close');
-    expect(first.destroyed).toBe(false);
+    expect((await caller.runJob({ request: { url } })).response?.statusCode).toBe(200);
+    expect(doors.grpc.doorway.cuts.full).toBe(1);
   });
 
   test('does not listen plain off loopback unless it is told to', async () => {

@@ -16,12 +16,14 @@ import { file_grpc_health_v1_health } from '../../../../gen/grpc/health/v1/healt
 import { AgentService as AgentDescriptor, file_resproxy_v1_agent } from '../../../../gen/resproxy/v1/agent_pb.ts';
 import { file_resproxy_v1_job, JobService as JobDescriptor } from '../../../../gen/resproxy/v1/job_pb.ts';
 import type { Clock } from '../../../kit/clock.ts';
+import { Doorway, type DoorwayCounts, type DoorwayLimits } from '../../../kit/doorway.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { TimerWheel } from '../../../kit/timer-wheel.ts';
 import type { TlsFiles } from '../../../kit/tls-files.ts';
-import { type AddressRange, isLoopback } from '../../channel/client-address.ts';
+import { type AddressRange, isLoopback, strangerGroup } from '../../channel/client-address.ts';
 import { logDefect } from '../as-failure.ts';
 import type { CallRule } from '../call.ts';
+import { callerDoorway } from '../caller-doorway.ts';
 import type { Gate } from '../gate.ts';
 import { mountMethods, type Services } from '../methods.ts';
 import { bounds } from '../validate/bounds.ts';
@@ -52,18 +54,17 @@ export interface GrpcDoorOptions extends Services {
   readonly limits?: Partial<GrpcDoorLimits>;
 }
 
-export interface GrpcDoorLimits {
-  readonly maxConnections: number;
-  /** For the TLS handshake, and again for the first bytes of HTTP/2. */
+export interface GrpcDoorLimits extends DoorwayLimits {
+  /** For the TLS handshake. */
   readonly handshakeTimeoutMs: number;
-  /** From there to the first call; all three together stay below 6 s. */
+  /** From the preface of HTTP/2 to the first call. */
   readonly firstCallTimeoutMs: number;
   /** From the head of a call to the end of its request. */
   readonly requestTimeoutMs: number;
 }
 
 const defaultLimits: GrpcDoorLimits = {
-  maxConnections: 4096,
+  ...callerDoorway,
   handshakeTimeoutMs: 2_000,
   firstCallTimeoutMs: 1_800,
   requestTimeoutMs: 60_000,
@@ -86,6 +87,7 @@ export class GrpcDoor {
   readonly #options: GrpcDoorOptions;
   readonly #server: Server;
   readonly #health: HealthService;
+  readonly #doorway: Doorway;
   readonly #listener: Http2Listener;
   /** What a call of each path needs; `open` asks for nobody. */
   readonly #rules = new Map<string, CallRule | 'open'>();
@@ -93,20 +95,26 @@ export class GrpcDoor {
   constructor(options: GrpcDoorOptions) {
     this.#options = options;
     const limits = { ...defaultLimits, ...options.limits };
+    const { clock, trustedProxies } = options;
+    this.#doorway = new Doorway({ limits, groupOf: strangerGroup(trustedProxies), clock });
     this.#server = new Server({ ...serverOptions, interceptors: [this.#interceptor(limits.requestTimeoutMs)] });
-    this.#health = new HealthService(options.health, [JobDescriptor.typeName, AgentDescriptor.typeName], options.clock);
+    this.#health = new HealthService(options.health, [JobDescriptor.typeName, AgentDescriptor.typeName], clock);
     this.#addServices();
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     onlyLiveStreams(this.#server);
-    expectFirstCall(this.#server, options.clock, limits.firstCallTimeoutMs);
+    expectFirstCall(this.#server, { clock, timeoutMs: limits.firstCallTimeoutMs, doorway: this.#doorway });
     this.#listener = new Http2Listener({
-      ...limits,
       host: options.host,
       port: options.port,
       tls: options.tls,
-      clock: options.clock,
+      doorway: this.#doorway,
+      handshakeTimeoutMs: limits.handshakeTimeoutMs,
       onConnection: (socket) => injector.injectConnection(socket),
     });
+  }
+
+  get doorway(): DoorwayCounts {
+    return this.#doorway;
   }
 
   /** Rejects when it may not be plain, or the address is taken. */
@@ -128,7 +136,7 @@ export class GrpcDoor {
     // What this calls back is too early: since Node 24 the server that it closes closes the sessions too, and grpc-js
     // then takes them for ended. A session that has ended takes its socket with it, and that is what counts.
     this.#server.tryShutdown(() => {});
-    const cancel = this.#options.clock.after(graceMs, () => this.#listener.destroyConnections());
+    const cancel = this.#options.clock.after(graceMs, () => this.#doorway.destroyAll());
     await emptied;
     cancel();
     this.#server.forceShutdown();
@@ -161,7 +169,8 @@ export class GrpcDoor {
   #interceptor(requestTimeoutMs: number): ServerInterceptor {
     const { gate, wheel, clock, newRequestId, trustedProxies } = this.#options;
     const wallMs = () => clock.wallMs();
-    const guard: GuardOptions = { gate, wheel, wallMs, newRequestId, trustedProxies, requestTimeoutMs };
+    const doorway = this.#doorway;
+    const guard: GuardOptions = { gate, doorway, wheel, wallMs, newRequestId, trustedProxies, requestTimeoutMs };
     return ({ path }, call) => {
       const rule = this.#rules.get(path) ?? mostNeeded;
       return rule === 'open' ? new ServerInterceptingCall(call) : new GuardedCall(call, rule, guard);

@@ -1,6 +1,7 @@
 // Stands in every call between grpc-js and its handler. Nothing of the message is read before the gate let the caller
 // in; the request must be complete in time; and the one place where a call ends is where its room is given back.
 import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface } from '@grpc/grpc-js';
+import type { Doorway } from '../../../kit/doorway.ts';
 import { type TimerWheel, WheelTimer } from '../../../kit/timer-wheel.ts';
 import { type AddressRange, clientAddress } from '../../channel/client-address.ts';
 import { JobFailure } from '../../failure/failures.ts';
@@ -16,6 +17,7 @@ type CallListener = Parameters<ServerInterceptingCallInterface['start']>[0];
 
 export interface GuardOptions {
   readonly gate: Gate;
+  readonly doorway: Pick<Doorway, 'vouchFor'>;
   readonly wheel: TimerWheel;
   readonly wallMs: () => number;
   readonly newRequestId: () => string;
@@ -91,9 +93,11 @@ export class GuardedCall extends ServerInterceptingCall implements CallListener 
   }
 
   #enter(metadata: Metadata): void {
-    const { gate, wheel, wallMs, newRequestId, requestTimeoutMs } = this.#options;
+    const { gate, doorway, wheel, wallMs, newRequestId, requestTimeoutMs } = this.#options;
     const authorization = headerOf(metadata, 'authorization');
-    const caller = gate.enter({ door: 'grpc', authorization, address: () => this.#address(metadata) }, this.#rule);
+    const address = () => this.#address(metadata);
+    const vouch = () => doorway.vouchFor(this.#call.getConnectionInfo());
+    const caller = gate.enter({ door: 'grpc', authorization, address, vouch }, this.#rule);
     const deadlineAt = Number(this.#call.getDeadline());
     this.#context = new GrpcContext({ caller, metadata, deadlineAt, newRequestId, wallMs });
     attachContext(metadata, this.#context);

@@ -1,9 +1,9 @@
-// The listener in front of grpc-js: TLS with a certificate that is renewed in place, a bound on connections, and
-// nothing but HTTP/2 let through. It owns every socket, so that closing it leaves none.
+// The listener in front of grpc-js: TLS with a certificate that is renewed in place, a doorway that keeps every socket,
+// so that closing leaves none, and nothing but HTTP/2 let through.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, Server as TlsServer } from 'node:tls';
-import type { Clock } from '../../../kit/clock.ts';
+import type { Doorway } from '../../../kit/doorway.ts';
 import type { TlsFiles } from '../../../kit/tls-files.ts';
 import { awaitPreface } from './preface.ts';
 
@@ -13,28 +13,20 @@ export interface Http2ListenerOptions {
   readonly port: number;
   /** Started already; undefined: plain. */
   readonly tls: TlsFiles | undefined;
-  readonly clock: Clock;
-  /** For the TLS handshake, and again for the preface. */
+  readonly doorway: Doorway;
+  /** For the TLS handshake. */
   readonly handshakeTimeoutMs: number;
-  readonly maxConnections: number;
   readonly onConnection: (socket: Socket) => void;
 }
 
 export class Http2Listener {
   readonly #options: Http2ListenerOptions;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  readonly #emptied = Promise.withResolvers<void>();
-  #accepting = true;
 
   constructor(options: Http2ListenerOptions) {
     this.#options = options;
     this.#server = options.tls ? this.#tlsServer() : this.#plainServer();
-    this.#server.maxConnections = options.maxConnections;
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#forget(socket));
-    });
+    options.doorway.lookAfter(this.#server);
   }
 
   async start(): Promise<AddressInfo> {
@@ -47,25 +39,14 @@ export class Http2Listener {
 
   /** Takes no more connections; those that are there stay. Resolves when the last of them has ended. */
   stopAccepting(): Promise<void> {
-    const { tls } = this.#options;
+    const { tls, doorway } = this.#options;
     if (tls && this.#server instanceof TlsServer) tls.unfollow(this.#server);
     this.#server.close();
-    this.#accepting = false;
-    if (this.#sockets.size === 0) this.#emptied.resolve();
-    return this.#emptied.promise;
-  }
-
-  destroyConnections(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  #forget(socket: Socket): void {
-    this.#sockets.delete(socket);
-    if (!this.#accepting && this.#sockets.size === 0) this.#emptied.resolve();
+    return doorway.onceEmpty();
   }
 
   #plainServer(): Server {
-    return createServer({ noDelay: true }, (socket) => this.#awaitPreface(socket));
+    return createServer({ noDelay: true }, (socket) => awaitPreface(socket, this.#options.onConnection));
   }
 
   #tlsServer(): Server {
@@ -76,13 +57,8 @@ export class Http2Listener {
       noDelay: true,
     } as const;
     return createTlsServer(options, (socket: TLSSocket) => {
-      if (socket.alpnProtocol === 'h2') this.#awaitPreface(socket);
+      if (socket.alpnProtocol === 'h2') awaitPreface(socket, this.#options.onConnection);
       else socket.destroy();
     });
-  }
-
-  #awaitPreface(socket: Socket): void {
-    const { clock, handshakeTimeoutMs: timeoutMs, onConnection: onReady } = this.#options;
-    awaitPreface(socket, { clock, timeoutMs, onReady });
   }
 }

@@ -1,42 +1,27 @@
-// A connection of the gRPC port must begin as HTTP/2 does, and soon: grpc-js by itself keeps one that says nothing for
-// ever. The first bytes are looked at and put back.
+// A connection of the gRPC port must begin as HTTP/2 does. The first bytes are looked at and put back.
 import type { Socket } from 'node:net';
-import type { Clock } from '../../../kit/clock.ts';
 
 /** RFC 9113 3.4: the magic, then a SETTINGS frame (length, type 4). */
 const magic = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 const settingsType = 4;
 const typeOffset = magic.length + 3;
 
-export interface PrefaceOptions {
-  readonly clock: Clock;
-  readonly timeoutMs: number;
-  readonly onReady: (socket: Socket) => void;
-}
-
-/** Hands the socket on when it speaks HTTP/2; destroys it when it does not, or not in time. */
-export function awaitPreface(socket: Socket, { clock, timeoutMs, onReady }: PrefaceOptions): void {
+/** Hands the socket on when it speaks HTTP/2; destroys it when it does not. */
+export function awaitPreface(socket: Socket, onReady: (socket: Socket) => void): void {
   let head: Buffer = Buffer.alloc(0);
-  const settle = () => {
-    cancelTimeout();
-    socket.off('readable', onReadable);
-    socket.off('close', settle);
-  };
   const onReadable = () => {
     const bytes: Buffer | null = socket.read();
     if (bytes === null) return;
     head = head.length === 0 ? bytes : Buffer.concat([head, bytes]);
     if (!beginsLikeHttp2(head)) socket.destroy();
     else if (head.length > typeOffset) {
-      settle();
+      socket.off('readable', onReadable);
       socket.unshift(head);
       onReady(socket);
     }
   };
-  const cancelTimeout = clock.after(timeoutMs, () => socket.destroy());
   socket.on('error', ignore);
   socket.on('readable', onReadable);
-  socket.once('close', settle);
 }
 
 function beginsLikeHttp2(head: Buffer): boolean {

@@ -1,11 +1,9 @@
-// An HTTP/2 connection gives nobody more time than an HTTP/1.1 connection does: to its first request, to the end of a
-// request, and between two. node:http2 by itself keeps a silent one for ever.
+// An HTTP/2 connection gives nobody more time than an HTTP/1.1 connection does, to the end of a request and between two:
+// node:http2 by itself keeps an idle one for ever. Who makes no request at all is the doorway's concern.
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import type { Clock } from '../../../kit/clock.ts';
+import type { CancelTimer, Clock } from '../../../kit/clock.ts';
 
 export interface H2Limits {
-  /** From the connection to the head of its first request. */
-  readonly headTimeoutMs: number;
   /** To the end of a request's body. */
   readonly requestTimeoutMs: number;
   /** Without a request. */
@@ -15,7 +13,7 @@ export interface H2Limits {
 export function watchSession(session: ServerHttp2Session, limits: H2Limits, clock: Clock): void {
   // Says GOAWAY with the last request that was taken, so that one which crosses it can be sent again.
   const cut = () => session.destroy();
-  let cancel = clock.after(limits.headTimeoutMs, cut);
+  let cancel: CancelTimer = () => {};
   let open = 0;
   session.on('stream', (stream: ServerHttp2Stream) => {
     open++;

@@ -6,10 +6,12 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { JobService } from '../../../../gen/resproxy/v1/job_pb.ts';
-import { systemClock } from '../../../kit/clock.ts';
+import { JobService, RunJobRequestSchema } from '../../../../gen/resproxy/v1/job_pb.ts';
+import { sleep, systemClock } from '../../../kit/clock.ts';
 import { selfSigned } from '../../../kit/self-signed.ts';
 import { TlsFiles } from '../../../kit/tls-files.ts';
 import { connectClient, connectFailure, protocols } from '../connect/connect-fixture.ts';
@@ -48,8 +50,34 @@ async function certificate(name: string) {
   return { tls, renew };
 }
 
+const slowButMoving = { bodyIdleMs: 150, minBodyBytesPerSecond: 10 };
+const message = toBinary(RunJobRequestSchema, create(RunJobRequestSchema, { request: { url } }));
+const slowBodies: [path: string, type: string, body: Buffer][] = [
+  ['/jobs?sync=true', 'application/json', Buffer.from(JSON.stringify({ url }))],
+  ['/resproxy.v1.JobService/RunJob', 'application/json', Buffer.from(JSON.stringify({ request: { url } }))],
+  [
+    '/resproxy.v1.JobService/RunJob',
+    'application/grpc-web+proto',
+    Buffer.from([0, 0, 0, 0, message.length, ...message]),
+  ],
+];
+
+/** As JSON, and as gRPC-Web. */
+const standsStill = /still(?: |%20)for(?: |%20)100(?: |%20)ms/;
+
+/** Takes longer than `bodyIdleMs` in all, and pauses for less. */
+async function trickle(request: Writable, body: Buffer): Promise<void> {
+  const pieces = 7;
+  const size = Math.ceil(body.length / pieces);
+  for (let at = 0; at < body.length; at += size) {
+    request.write(body.subarray(at, at + size));
+    await sleep(systemClock, 30);
+  }
+  request.end();
+}
+
 describe('the listener', () => {
-  const quick = { headTimeoutMs: 40, requestTimeoutMs: 80, overdueCheckMs: 10 };
+  const quick = { askWithinMs: 40, headTimeoutMs: 40, requestTimeoutMs: 80, overdueCheckMs: 10 };
 
   test.each([
     ['nothing', ''],
@@ -65,6 +93,39 @@ describe('the listener', () => {
     socket.write(bytes);
     await once(socket.resume(), 'close');
     while (doors.admission.inFlight > 0) await new Promise(setImmediate);
+  });
+
+  test.each([
+    ['/jobs?sync=true', 'application/json', 'HTTP/1.1 408 ', 'INVALID_REQUEST'],
+    ['/resproxy.v1.JobService/RunJob', 'application/json', 'HTTP/1.1 400 ', 'INVALID_REQUEST'],
+    ['/resproxy.v1.JobService/RunJob', 'application/grpc-web+proto', 'HTTP/1.1 200 ', 'grpc-status: 3'],
+  ])('tells a caller whose body stands still so: %s %s', async (path, type, status, told) => {
+    const doors = await open({ httpLimits: { bodyIdleMs: 100 } });
+    const socket = connect(doors.httpPort, '127.0.0.1').on('error', () => {});
+    cleanups.push(() => socket.destroy());
+    const head = `host: x\r\nauthorization: Bearer ${token}\r\ncontent-type: ${type}\r\ncontent-length: 99`;
+    socket.write(`POST ${path} HTTP/1.1\r\n${head}\r\n\r\n\0`);
+    let answered = '';
+    for await (const text of socket.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+      answered += text;
+      if (answered.includes(told) && standsStill.test(answered)) break;
+    }
+    expect(answered.slice(0, status.length)).toBe(status);
+    expect(answered).toContain(told);
+    socket.destroy();
+    while (doors.admission.inFlight > 0) await new Promise(setImmediate);
+    expect(doors.runner.jobs).toEqual([]);
+  });
+
+  test.each(slowBodies)('waits for a body that is slow but moves: %s %s', async (path, type, body) => {
+    const doors = await open({ httpLimits: slowButMoving });
+    const headers = { ...aJob, 'content-type': type };
+    const request = httpRequest(doors.httpUrl + path, { method: 'POST', headers });
+    await trickle(request, body);
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(200);
+    expect(doors.runner.jobs.length).toBe(1);
   });
 
   test('gives up on who does not read its answer', async () => {
@@ -141,7 +202,13 @@ describe('the listener', () => {
 });
 
 describe('with a certificate', () => {
-  const quick = { handshakeTimeoutMs: 40, headTimeoutMs: 40, requestTimeoutMs: 80, overdueCheckMs: 10 };
+  const quick = {
+    handshakeTimeoutMs: 40,
+    askWithinMs: 40,
+    headTimeoutMs: 40,
+    requestTimeoutMs: 80,
+    overdueCheckMs: 10,
+  };
 
   async function openTls(options: DoorsOptions = {}): Promise<Doors> {
     const { tls } = await certificate('door');
@@ -160,9 +227,13 @@ describe('with a certificate', () => {
     const stream = session.request(headers, { endStream: body === '' });
     stream.on('error', () => {});
     if (body !== '') stream.end(body);
-    const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
     let text = '';
-    for await (const chunk of stream.setEncoding('utf8')) text += chunk;
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    const ended = once(stream, 'end');
+    const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
+    await ended;
     return { status: head[':status'], head, json: text === '' ? {} : JSON.parse(text) };
   }
 
@@ -174,6 +245,7 @@ describe('with a certificate', () => {
     expect(session.alpnProtocol).toBe('h2');
     const job = await ask(session, post, JSON.stringify({ url }));
     expect(job).toMatchObject({ status: 200, json: { message: 'Job completed successfully.' } });
+    expect(doors.http.doorway).toMatchObject({ known: 1, strangers: 0 });
     expect(await ask(session, { ':path': '/health' })).toMatchObject({ status: 200, json: { status: 'healthy' } });
     expect(await ask(session, { ':path': '/agents', authorization: 'Bearer wrong' })).toMatchObject({ status: 401 });
     const old = httpsRequest(`${doors.httpUrl}/health`, { rejectUnauthorized: false }).end();
@@ -291,6 +363,41 @@ describe('with a certificate', () => {
   );
 
   test.each([
+    ['/jobs?sync=true', 'application/json', 408, 'INVALID_REQUEST'],
+    ['/resproxy.v1.JobService/RunJob', 'application/json', 400, 'INVALID_REQUEST'],
+    ['/resproxy.v1.JobService/RunJob', 'application/grpc-web+proto', 200, 'grpc-status: 3'],
+  ])('tells a caller whose body stands still so, and keeps its connection: %s %s', async (path, type, status, told) => {
+    const doors = await openTls({ httpLimits: { bodyIdleMs: 100 } });
+    const session = await http2(doors);
+    const stream = session.request({ ...post, ':path': path, 'content-type': type });
+    stream.write('\0');
+    let text = '';
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    const closed = once(stream, 'close');
+    const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
+    // Its caller never ends it: the place of the call was held for as long as a request may take.
+    await closed;
+    expect(head[':status']).toBe(status);
+    expect(text).toContain(told);
+    expect(text).toMatch(standsStill);
+    while (doors.admission.inFlight > 0) await new Promise(setImmediate);
+    expect(doors.runner.jobs).toEqual([]);
+    expect((await ask(session, { ':path': '/health' })).status).toBe(200);
+  });
+
+  test.each(slowBodies)('waits for a body that is slow but moves: %s %s', async (path, type, body) => {
+    const doors = await openTls({ httpLimits: slowButMoving });
+    const session = await http2(doors);
+    const stream = session.request({ ...post, ':path': path, 'content-type': type });
+    await trickle(stream, body);
+    const [head] = (await once(stream.resume(), 'response')) as [Record<string, unknown>];
+    expect(head[':status']).toBe(200);
+    expect(doors.runner.jobs.length).toBe(1);
+  });
+
+  test.each([
     ['nothing, not even a handshake', undefined],
     ['nothing in HTTP/2', ''],
     ['half a preface', 'PRI * HTTP'],
@@ -310,7 +417,7 @@ describe('with a certificate', () => {
 
   test('cuts a request whose body does not come, and a connection that is idle', async () => {
     const doors = await openTls({
-      httpLimits: { ...quick, headTimeoutMs: 400, requestTimeoutMs: 400, idleTimeoutMs: 60 },
+      httpLimits: { ...quick, askWithinMs: 400, headTimeoutMs: 400, requestTimeoutMs: 400, idleTimeoutMs: 60 },
     });
     const session = await http2(doors);
     const stream = session.request(post).on('error', () => {});

@@ -2,10 +2,14 @@
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { Clock } from '../../../kit/clock.ts';
+import type { DoorwayLimits } from '../../../kit/doorway.ts';
+import { callerDoorway } from '../caller-doorway.ts';
+import type { PaceLimits } from './body-pace.ts';
 import { type H2Limits, watchSession } from './h2-session.ts';
 
-export interface HttpLimits extends H2Limits {
-  readonly maxConnections: number;
+export interface HttpLimits extends H2Limits, DoorwayLimits, PaceLimits {
+  /** For the head of a request in HTTP/1.1. */
+  readonly headTimeoutMs: number;
   /** For the TLS handshake. */
   readonly handshakeTimeoutMs: number;
   /** How often overdue connections of HTTP/1.1 are looked for. */
@@ -14,13 +18,15 @@ export interface HttpLimits extends H2Limits {
   readonly writeTimeoutMs: number;
 }
 
-/** Whoever sends no request is gone after 6 s: handshake, head and the next look together. */
 export const defaultHttpLimits: HttpLimits = {
-  maxConnections: 4096,
+  ...callerDoorway,
   handshakeTimeoutMs: 2_500,
   headTimeoutMs: 3_000,
   overdueCheckMs: 400,
   requestTimeoutMs: 60_000,
+  // Mobile networks stall for seconds; the slowest of them carry several times this.
+  bodyIdleMs: 10_000,
+  minBodyBytesPerSecond: 1_024,
   // Longer than balancers keep a connection, so that it is they who close it.
   idleTimeoutMs: 75_000,
   writeTimeoutMs: 60_000,
@@ -32,9 +38,7 @@ const maxStreamsPerConnection = 1_000;
 const keepAliveProbeMs = 30_000;
 
 export function plainServer(limits: HttpLimits): Server {
-  const server = createServer(http1Options(limits));
-  server.maxConnections = limits.maxConnections;
-  return server;
+  return createServer(http1Options(limits));
 }
 
 /** Has no certificate yet: whoever starts it sees to that. */
@@ -45,7 +49,6 @@ export function tlsServer(limits: HttpLimits, clock: Clock): Http2SecureServer {
     handshakeTimeout: limits.handshakeTimeoutMs,
     settings: { maxConcurrentStreams: maxStreamsPerConnection, maxHeaderListSize: maxHeadBytes },
   });
-  server.maxConnections = limits.maxConnections;
   server.on('session', (session) => watchSession(session, limits, clock));
   return server;
 }

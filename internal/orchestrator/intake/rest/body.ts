@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { JobFailure } from '../../failure/failures.ts';
+import { BodyPace, type PaceOptions } from '../http/body-pace.ts';
 import { bounds } from '../validate/bounds.ts';
 import { HttpFault } from './http-fault.ts';
 
@@ -16,8 +17,8 @@ export function checkBodyHead({ headers }: IncomingMessage): void {
   if (Number(headers['content-length'] ?? 0) > bounds.maxJsonBytes) throw tooLong();
 }
 
-export async function readJson(request: IncomingMessage): Promise<unknown> {
-  const bytes = await readAll(request);
+export async function readJson(request: IncomingMessage, pace: PaceOptions): Promise<unknown> {
+  const bytes = await readAll(request, pace);
   if (!isUtf8(bytes)) throw notJson();
   try {
     return JSON.parse(bytes.toString());
@@ -27,16 +28,19 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
 }
 
 /** The request itself stays: its answer is still to be written. */
-function readAll(request: IncomingMessage): Promise<Buffer> {
+function readAll(request: IncomingMessage, options: PaceOptions): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    const pace = new BodyPace(options, (why) => settle(() => reject(new HttpFault(408, why))));
     const settle = (settled: () => void) => {
+      pace.stop();
       request.off('data', onData).off('end', onEnd).off('close', onClose).pause();
       settled();
     };
     const onData = (chunk: Buffer) => {
       length += chunk.length;
+      pace.moved(chunk.length);
       chunks.push(chunk);
       if (length > bounds.maxJsonBytes) settle(() => reject(tooLong()));
     };

@@ -1,15 +1,15 @@
 // Jobs on the REST door: which path by which method is which call of the service.
-import { rules, type Services } from '../methods.ts';
+import { rules } from '../methods.ts';
 import { jobEvents } from './job-events.ts';
 import { presentJob, toCallbackJson, toJobJson, toJobList } from './job-json.ts';
 import { toAnswerJson } from './job-output.ts';
-import { accepted, answerBatch, answerJob } from './job-submission.ts';
+import { accepted, answerBatch, answerJob, type SubmissionServices } from './job-submission.ts';
 import { toListRequest } from './jobs-query.ts';
 import { json, jsonText } from './reply.ts';
 import { guarded, type Methods, namedJob, readOnly } from './route.ts';
 
-export function jobRoutes({ jobs, durable }: Services): readonly (readonly [string, Methods])[] {
-  const take = guarded(rules.runJob, (call, context) => answerJob({ jobs, durable }, call, context));
+export function jobRoutes({ jobs, durable, pace }: SubmissionServices): readonly (readonly [string, Methods])[] {
+  const take = guarded(rules.runJob, (call, context) => answerJob({ jobs, durable, pace }, call, context));
   const list = guarded(rules.readJob, async ({ query }, context) =>
     json(200, toJobList(await durable.listJobs(toListRequest(query), context))),
   );
@@ -37,7 +37,7 @@ export function jobRoutes({ jobs, durable }: Services): readonly (readonly [stri
     const { callback } = await durable.redeliverCallback(request, context);
     return json(202, { jobId: request.jobId, callback: callback && toCallbackJson(callback) });
   });
-  const batch = guarded(rules.runJob, (call, context) => answerBatch(durable, call, context));
+  const batch = guarded(rules.runJob, (call, context) => answerBatch({ durable, pace }, call, context));
   return [
     ['/jobs', new Map([...readOnly(list), ['POST', take]])],
     ['/jobs/batch', new Map([['POST', batch]])],

@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Job, SubmitJobRequest } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import type { CallContext } from '../call.ts';
-import type { DurableJobService, Submission } from '../durable/durable-job-service.ts';
+import type { Submission } from '../durable/durable-job-service.ts';
+import type { PaceOptions } from '../http/body-pace.ts';
 import type { Services } from '../methods.ts';
 import { invalid } from '../validate/faults.ts';
 import { checkBodyHead, readJson } from './body.ts';
@@ -15,15 +16,19 @@ import { problemBody } from './problem.ts';
 import { json, jsonText, type Reply } from './reply.ts';
 import { type RestCall, refuseQuery } from './route.ts';
 
+export interface SubmissionServices extends Services {
+  readonly pace: PaceOptions;
+}
+
 export async function answerJob(
-  { jobs, durable }: Pick<Services, 'jobs' | 'durable'>,
+  { jobs, durable, pace }: Pick<SubmissionServices, 'jobs' | 'durable' | 'pace'>,
   call: RestCall,
   context: CallContext,
 ): Promise<Reply> {
   const syncInQuery = isSync(call.query);
   if (syncInQuery) call.waitsForJob();
   const key = keyInHeader(call.request);
-  const input = toJobInput(await bodyOf(call));
+  const input = toJobInput(await bodyOf(call, pace));
   const asked = { ...input.request, idempotencyKey: oneKey(key, input) };
   if (!syncInQuery && !input.sync) {
     const { job, existed } = await durable.submitJob(asked, context);
@@ -35,11 +40,15 @@ export async function answerJob(
   return jsonText(200, toAnswerJson(await jobs.runJob(toRunJobRequest(asked), context), context.requestId));
 }
 
-export async function answerBatch(durable: DurableJobService, call: RestCall, context: CallContext): Promise<Reply> {
+export async function answerBatch(
+  { durable, pace }: Pick<SubmissionServices, 'durable' | 'pace'>,
+  call: RestCall,
+  context: CallContext,
+): Promise<Reply> {
   refuseQuery(call.query);
   if (keyInHeader(call.request) !== undefined)
     throw invalid('Idempotency-Key', 'is for one job: give each its own idempotencyKey');
-  const inputs = listOfJobs(await bodyOf(call));
+  const inputs = listOfJobs(await bodyOf(call, pace));
   const submissions = await durable.submitEach(
     inputs.map((input) => () => handedOver(toJobInput(input))),
     context,
@@ -63,10 +72,10 @@ function outcomeOf(submission: Submission, { requestId }: CallContext): object {
   return { status: 202, message: acceptance(existed), jobId: presentJob(job).jobId };
 }
 
-async function bodyOf({ request, response, expectsContinue }: RestCall): Promise<unknown> {
+async function bodyOf({ request, response, expectsContinue }: RestCall, pace: PaceOptions): Promise<unknown> {
   checkBodyHead(request);
   if (expectsContinue) response.writeContinue();
-  return readJson(request);
+  return readJson(request, pace);
 }
 
 function listOfJobs(body: unknown): readonly unknown[] {

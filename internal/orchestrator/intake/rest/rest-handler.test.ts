@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { JobFailure } from '../../failure/failures.ts';
+import { unlimited } from '../auth/caller.ts';
 import { agentRecord, answer, type Doors, type DoorsOptions, exitUsed, openDoors, token } from '../fixture.ts';
 
 const url = 'http://example.com/';
@@ -275,7 +276,7 @@ describe('who is let in', () => {
   });
 
   test('a caller over its limits is told how long to wait', async () => {
-    const doors = await open({ caller: { limits: { maxInFlight: 1, jobsPerSecond: 1000 } } });
+    const doors = await open({ caller: { limits: { ...unlimited, maxInFlight: 1 } } });
     doors.runner.onRun = () => new Promise(() => {});
     void run(doors, { url }).catch(() => {});
     while (doors.runner.jobs.length === 0) await new Promise(setImmediate);

@@ -1,6 +1,7 @@
 // One REST request from its head to its answer. It knows nothing of listeners, and shares the port with Connect.
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../kit/clock.ts';
+import type { Doorway } from '../../../kit/doorway.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { AddressRange } from '../../channel/client-address.ts';
 import { asFailure, logDefect } from '../as-failure.ts';
@@ -16,6 +17,7 @@ import { findRoute, type RestServices, restRoutes } from './routes.ts';
 
 export interface RestHandlerOptions extends RestServices {
   readonly gate: Gate;
+  readonly doorway: Pick<Doorway, 'vouchFor'>;
   readonly clock: Clock;
   readonly newRequestId: () => string;
   readonly trustedProxies: readonly AddressRange[];
@@ -73,11 +75,12 @@ export class RestHandler implements HttpHandler {
   }
 
   async #guarded(route: Guarded, call: RestCall, requestId: string): Promise<Reply | undefined> {
-    const { gate, trustedProxies } = this.#options;
+    const { gate, doorway, trustedProxies } = this.#options;
     const { request, response } = call;
     const address = () => callerAddress(request, trustedProxies);
+    const vouch = () => doorway.vouchFor(request.socket);
     const { authorization } = request.headers;
-    const caller = gate.enter({ door: 'rest', authorization, address }, route.rule);
+    const caller = gate.enter({ door: 'rest', authorization, address, vouch }, route.rule);
     try {
       const context: CallContext = {
         door: 'rest',

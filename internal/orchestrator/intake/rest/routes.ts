@@ -1,4 +1,5 @@
 // What the REST door offers: path, method, what a call needs, and how it is answered.
+import type { PaceOptions } from '../http/body-pace.ts';
 import { rules, type Services } from '../methods.ts';
 import { toAgentList, toListRequest } from './agents-json.ts';
 import { HttpFault } from './http-fault.ts';
@@ -12,6 +13,7 @@ export interface HealthSource {
 
 export interface RestServices extends Services {
   readonly health: HealthSource;
+  readonly pace: PaceOptions;
 }
 
 export interface Found {

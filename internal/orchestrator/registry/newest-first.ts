@@ -1,0 +1,53 @@
+// The connections of each agent, the newest first, and in a view the exits of the newest one.
+import type { FleetView } from './fleet-view.ts';
+import type { LiveExit } from './live-exit.ts';
+import type { FleetConnection } from './registry.ts';
+
+interface Agent {
+  newestFirst: readonly FleetConnection[];
+  /** As they stand in the view. */
+  scheduled: readonly LiveExit[];
+}
+
+const none: readonly FleetConnection[] = [];
+
+export class NewestFirst {
+  readonly #view: FleetView;
+  readonly #agents = new Map<string, Agent>();
+
+  constructor(view: FleetView) {
+    this.#view = view;
+  }
+
+  of(agentId: string): readonly FleetConnection[] {
+    return this.#agents.get(agentId)?.newestFirst ?? none;
+  }
+
+  /** Also when its exits or its epoch changed. */
+  put(connection: FleetConnection): void {
+    const agent = this.#agents.get(connection.agentId) ?? { newestFirst: none, scheduled: [] };
+    this.#agents.set(connection.agentId, agent);
+    agent.newestFirst = [...others(agent, connection), connection].sort((a, b) => b.epoch - a.epoch);
+    this.#schedule(agent);
+  }
+
+  remove(connection: FleetConnection): void {
+    const agent = this.#agents.get(connection.agentId);
+    if (!agent) return;
+    agent.newestFirst = others(agent, connection);
+    this.#schedule(agent);
+    if (agent.newestFirst.length === 0) this.#agents.delete(connection.agentId);
+  }
+
+  #schedule(agent: Agent): void {
+    const exits = agent.newestFirst[0]?.exits ?? [];
+    if (exits === agent.scheduled) return;
+    for (const exit of agent.scheduled) this.#view.remove(exit);
+    for (const exit of exits) this.#view.add(exit);
+    agent.scheduled = exits;
+  }
+}
+
+function others({ newestFirst }: Agent, { connectionId }: FleetConnection): FleetConnection[] {
+  return newestFirst.filter((other) => other.connectionId !== connectionId);
+}

@@ -1,0 +1,50 @@
+// A pod that stands still without being gone: the others miss it within its lease and do without its agents, and it is
+// part of the fleet again when it goes on.
+import { expect } from '@jest/globals';
+import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
+import { startRelayLab } from '../harness/relay-lab.ts';
+import { say } from '../harness/run.ts';
+import { story } from '../harness/story.ts';
+import { waitForTrueView } from '../harness/view.ts';
+import { until } from '../harness/waiting.ts';
+
+const { runJob } = JobService.method;
+/** The lease, and what it takes to see that it is over. */
+const missedBoundMs = 8_000;
+const backBoundMs = 20_000;
+
+story(
+  'a pod that is frozen is missed within its lease, jobs run without it, and it is back when it thaws',
+  async (use) => {
+    const { fleet, origin, place } = await startRelayLab(use);
+    const far = await place('far', 'pod-b');
+    const near = await place('near', 'pod-c');
+    const others = ['pod-a', 'pod-c'].map((name) => fleet.pod(name));
+    const request = { url: origin.url('/echo') };
+
+    const begin = performance.now();
+    fleet.freeze('pod-b');
+    await until(
+      'the others list only what they can reach',
+      async () => {
+        const lists = await Promise.all(others.map((pod) => pod.agents()));
+        return lists.every((agents) => agents.map(({ agentId }) => agentId).join() === near.agentId);
+      },
+      missedBoundMs,
+    );
+    say(`a frozen pod is missed after ${Math.round(performance.now() - begin)} ms`);
+    for (const pod of others) {
+      const { exit } = await pod.grpc.call(runJob, { request });
+      expect(exit?.exitId).toBe(near.exitId);
+      const failure = await pod.grpc.failure(runJob, { request, target: { exitId: far.exitId } });
+      expect(failure.info?.metadata.execution).toBe('NOT_STARTED');
+    }
+
+    fleet.thaw('pod-b');
+    await waitForTrueView(fleet, 2, backBoundMs);
+    for (const pod of fleet.pods) {
+      const { exit } = await pod.grpc.call(runJob, { request, target: { exitId: far.exitId } });
+      expect(exit?.exitId).toBe(far.exitId);
+    }
+  },
+);
