@@ -45,6 +45,7 @@ export function mountMethods({ jobs, durable, agents }: Services, mount: Mount):
   mount.unary(job.submitJob, runJob, (request, context) => durable.submitJob(request, context));
   mount.unary(job.submitJobs, runJob, (request, context) => durable.submitJobs(request, context));
   mount.stream(job.watchJob, readJob, (request, context) => durable.watchJob(request, context));
+  mount.stream(job.watchJobs, readJob, (request, context) => durable.watchJobs(request, context));
   mount.unary(job.getJob, readJob, (request, context) => durable.getJob(request, context));
   mount.stream(job.getJobResult, readJob, (request, context) => durable.getJobResult(request, context));
   mount.unary(job.cancelJob, actOnJob, (request, context) => durable.cancelJob(request, context));

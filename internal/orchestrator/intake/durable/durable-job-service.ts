@@ -20,6 +20,8 @@ import type {
   SubmitOutcome,
   WatchJobRequest,
   WatchJobResponse,
+  WatchJobsRequest,
+  WatchJobsResponse,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import type { RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
 import { JobFailure } from '../../failure/failures.ts';
@@ -32,12 +34,21 @@ import { durableBounds } from './durable-bounds.ts';
 import { notFound, notRedeliverable, redriven, resultGone, withoutResult } from './durable-failures.ts';
 import { type Insistence, insist } from './insist.ts';
 import type { JobChanges } from './job-changes.ts';
-import { toCallback, toChange, toJobMessage, toResultHead, toSubmitFailure } from './job-record-messages.ts';
+import {
+  toCallback,
+  toChange,
+  toJobMessage,
+  toResultHead,
+  toSubmitFailure,
+  toWatchJobsResponse,
+} from './job-record-messages.ts';
 import { keptAnswer } from './kept-answer.ts';
+import { LabelWatch } from './label-watch.ts';
 import { toListQuery } from './list-request.ts';
 import { pieces } from './result-body.ts';
 import { ask } from './store-failure.ts';
 import type { Submitter, Taken } from './submitter.ts';
+import { toLabelWatch } from './watch-request.ts';
 
 export interface DurableJobServiceOptions extends Insistence {
   readonly store: JobStore;
@@ -113,10 +124,33 @@ export class DurableJobService {
   }
 
   async *#changes(job: JobRef, after: number, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
-    const leaving = this.#leaving.signal;
-    const until = AbortSignal.any([context.signal, leaving]);
+    const until = this.#untilLeft(context);
     for await (const event of this.#options.changes.after(job, after, until)) yield toChange(job.jobId, event);
-    if (leaving.aborted && !context.signal.aborted) throw new JobFailure('DRAINING');
+    this.#tellDraining(context);
+  }
+
+  /** Ends as watchJob does, and with nothing else. Throws at once what is wrong with the request. */
+  watchJobs(request: WatchJobsRequest, context: CallContext): AsyncGenerator<WatchJobsResponse, void, undefined> {
+    return this.#labelled(toLabelWatch(request), context);
+  }
+
+  async *#labelled(
+    asked: ReturnType<typeof toLabelWatch>,
+    context: CallContext,
+  ): AsyncGenerator<WatchJobsResponse, void, undefined> {
+    const { store, changes, clock } = this.#options;
+    const { tenant } = context.caller;
+    const watch = new LabelWatch({ store, changes, clock, tenant, ...asked, signal: this.#untilLeft(context) });
+    for await (const told of watch.told()) yield toWatchJobsResponse(told);
+    this.#tellDraining(context);
+  }
+
+  #untilLeft({ signal }: CallContext): AbortSignal {
+    return AbortSignal.any([signal, this.#leaving.signal]);
+  }
+
+  #tellDraining({ signal }: CallContext): void {
+    if (this.#leaving.signal.aborted && !signal.aborted) throw new JobFailure('DRAINING');
   }
 
   /** A watch may go on for days: whoever watches is sent to another pod. */

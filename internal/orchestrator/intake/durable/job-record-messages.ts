@@ -9,6 +9,7 @@ import {
   type JobResultHead,
   type SubmitFailure,
   type WatchJobResponse,
+  type WatchJobsResponse,
   JobState as WireState,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import { Execution } from '../../../../gen/resproxy/v1/failure_pb.ts';
@@ -19,6 +20,7 @@ import type { ResultHead } from '../../jobs/job-store.ts';
 import { decodeMeta } from '../../queue/job-result.ts';
 import { decodeAbout } from '../../queue/job-spec.ts';
 import { toAttempt, toDuration, toExit, toHeaders, toTimings } from '../job-messages.ts';
+import type { Told } from './label-watch.ts';
 
 type Attempt = Job['attempts'][number];
 
@@ -70,6 +72,21 @@ export function toChange(jobId: string, event: JobEvent): WatchJobResponse {
     exitId: event.exitId,
     error: event.failure ? toError(event.failure) : undefined,
   };
+}
+
+export function toWatchJobsResponse(told: Told): WatchJobsResponse {
+  return { $typeName: 'resproxy.v1.WatchJobsResponse', cursor: String(told.cursor), event: toWatchEvent(told) };
+}
+
+function toWatchEvent(told: Told): WatchJobsResponse['event'] {
+  switch (told.kind) {
+    case 'present':
+      return { case: 'present', value: toJobMessage(told.job, undefined) };
+    case 'change':
+      return { case: 'change', value: toChange(told.jobId, told.event) };
+    default:
+      return { case: 'synced', value: { $typeName: 'resproxy.v1.WatchJobsResponse.Synced' } };
+  }
 }
 
 export function toResultHead(record: JobRecord, head: ResultHead): JobResultHead {

@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { answers, silence } from '../../dispatch/fake-links.ts';
-import { type DoorsOptions, openDoors, token } from '../fixture.ts';
+import { type Doors, type DoorsOptions, openDoors, token } from '../fixture.ts';
 
 // Jobs that outlive the call, as curl and a browser have them.
 
@@ -301,6 +301,37 @@ describe('server-sent events', () => {
     expect(last).toMatchObject({ event: 'failure', data: { code: 'DRAINING', retryable: true } });
   });
 
+  test('of all jobs with a label: how they stand, then each change, from Last-Event-ID on', async () => {
+    const { doors, ask } = await open({});
+    for (const batch of ['a', 'b', 'a']) await ask('POST', '/jobs', { url, labels: { batch } });
+    const reader = await openEvents(doors, '/jobs/events?label=batch%3Da&present=true');
+    await reader.until('event: synced');
+    await ask('DELETE', '/jobs/job-1');
+    await reader.until('CANCELLED');
+    const before = eventsOf(reader.text());
+    expect(before.map(({ event, data }) => [event, (data as Json).jobId, (data as Json).state])).toEqual([
+      ['present', 'job-3', 'QUEUED'],
+      ['present', 'job-1', 'QUEUED'],
+      ['synced', undefined, undefined],
+      [undefined, 'job-1', 'CANCELLED'],
+    ]);
+    const again = await openEvents(doors, '/jobs/events?label=batch%3Da&present=true', String(before.at(-1)?.id));
+    await again.until('event: synced');
+    const told = eventsOf(again.text());
+    expect(told.map(({ event }) => event)).not.toContain('present');
+    expect(told).toContainEqual(before.at(-1));
+  });
+
+  test.each([
+    ['labels', 'present=true'],
+    ['label', 'label=batch'],
+    ['present', 'label=a%3Db&present=yes'],
+    ['limit', 'label=a%3Db&limit=1'],
+  ])('of a label are refused for %s', async (field, query) => {
+    const { ask } = await open({});
+    expect((await ask('GET', `/jobs/events?${query}`)).json()).toMatchObject({ status: 400, field });
+  });
+
   test('let go of a reader that leaves', async () => {
     const { doors, ask } = await open({});
     await ask('POST', '/jobs', { url });
@@ -313,6 +344,22 @@ describe('server-sent events', () => {
     await until(() => doors.caller.load.inFlight === 0);
   });
 });
+
+/** A reader that stays until the end of the test. */
+async function openEvents({ httpUrl }: Doors, path: string, lastEventId?: string) {
+  const leaving = new AbortController();
+  cleanups.push(() => leaving.abort());
+  const headers = { authorization: `Bearer ${token}`, ...(lastEventId && { 'last-event-id': lastEventId }) };
+  const { body } = await fetch(httpUrl + path, { headers, signal: leaving.signal });
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  return {
+    text: () => text,
+    until: async (wanted: string) => {
+      while (!text.includes(`${wanted}`)) text += (await reader?.read())?.value ?? '';
+    },
+  };
+}
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);

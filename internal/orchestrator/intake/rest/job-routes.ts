@@ -1,6 +1,6 @@
 // Jobs on the REST door: which path by which method is which call of the service.
 import { rules } from '../methods.ts';
-import { jobEvents } from './job-events.ts';
+import { jobEvents, labelledEvents } from './job-events.ts';
 import { presentJob, toCallbackJson, toJobJson, toJobList } from './job-json.ts';
 import { toAnswerJson } from './job-output.ts';
 import { accepted, answerBatch, answerJob, type SubmissionServices } from './job-submission.ts';
@@ -40,6 +40,7 @@ export function jobRoutes({ jobs, durable, pace }: SubmissionServices): readonly
   const batch = guarded(rules.runJob, (call, context) => answerBatch({ durable, pace }, call, context));
   return [
     ['/jobs', new Map([...readOnly(list), ['POST', take]])],
+    ['/jobs/events', new Map([['GET', guarded(rules.readJob, labelledEvents(durable))]])],
     ['/jobs/batch', new Map([['POST', batch]])],
     ['/jobs/{id}', new Map([...readOnly(get), ['DELETE', cancel]])],
     ['/jobs/{id}/result', readOnly(result)],
