@@ -50,6 +50,8 @@ interface Peers {
 
 /** Of the job store, over which a Cluster's nodes share the work; fixed for the life of a store. */
 const clusterPartitions = 16;
+/** Before this pod goes on without Redis, and says so. */
+const firstAnswerMs = 2_000;
 
 export class SharedFleet implements PodListener {
   readonly registry: RedisRegistry;
@@ -149,7 +151,7 @@ export class SharedFleet implements PodListener {
     this.#peers?.links.podLeft(pod);
   }
 
-  /** The peer port first: the lease tells others where it is. Redis is not waited for. */
+  /** The peer port first: the lease tells others where it is. Redis has a moment to answer, but need not. */
   async start(): Promise<AddressInfo | undefined> {
     await this.#peers?.credential.start();
     const listening = await this.#peers?.server.start();
@@ -157,6 +159,7 @@ export class SharedFleet implements PodListener {
     this.#follower.start();
     this.#jobFollower.start();
     this.#bootCheck.start();
+    await this.#requests.upWithin(firstAnswerMs);
     this.registry.start(listening ? formatAddress({ host: this.#config.podAddress, port: listening.port }) : '');
     this.shares.start();
     return listening;

@@ -107,7 +107,8 @@ story(
     let [bytes, nextLook] = [0, 0];
     const target = { exitId: 'home-1/pod-b-1/direct' };
     const begin = performance.now();
-    for await (const { event } of asked.grpc.stream(streamJob, { request: { url: heavyUrl('/stream/300') }, target })) {
+    const job = { request: { url: heavyUrl('/stream/300') }, target, timeout: { seconds: 110n } };
+    for await (const { event } of asked.grpc.stream(streamJob, job, { deadlineMs: 110_000 })) {
       if (event.case !== 'body') continue;
       bytes += event.value.length;
       if (bytes < nextLook) continue;

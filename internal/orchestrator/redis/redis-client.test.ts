@@ -20,6 +20,22 @@ test('a client does nothing before it is started', async () => {
   expect(connection.sent).toEqual([]);
 });
 
+test('whoever waits for the first answer goes on with it, and without it in the end', async () => {
+  const clock = new ManualClock();
+  const { client, event } = fakeClient(clock);
+  client.start();
+  const waited: string[] = [];
+  void client.upWithin(2_000).then(() => waited.push('in vain'));
+  await clock.advance(1_999);
+  expect(waited).toEqual([]);
+  await clock.advance(1);
+  void client.upWithin(2_000).then(() => waited.push('answered'));
+  event.ready();
+  await settle();
+  expect(waited).toEqual(['in vain', 'answered']);
+  expect(clock.pending).toBe(0);
+});
+
 test('a script goes by its digest, and with its text to a Redis that does not know it', async () => {
   const { client, connection, told } = upClient();
   connection.answer = (command) => {

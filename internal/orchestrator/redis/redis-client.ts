@@ -90,6 +90,18 @@ export class RedisClient implements RedisCommands {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Resolves as soon as it is up, and after `ms` in any case. */
+  upWithin(ms: number): Promise<void> {
+    if (this.status === 'up') return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.after(ms, resolve);
+    const stopListening = this.onStatus(() => resolve());
+    return promise.finally(() => {
+      cancel();
+      stopListening();
+    });
+  }
+
   run(
     script: RedisScript,
     keys: readonly string[],
