@@ -347,6 +347,26 @@ describe('a batch', () => {
   });
 });
 
+test('a batch tells of each of its jobs, also when the store breaks in the middle of it', async () => {
+  let results = 0;
+  const breaks = (store: JobStore): JobStore => ({
+    ...store,
+    result: (ref) =>
+      results++ === 0 ? Promise.reject(new StoreFault('STORE_UNAVAILABLE', 'gone')) : store.result(ref),
+  });
+  const { durable, submit, watch } = open({ seen: breaks, fates: [answers('x')] });
+  await submit({ idempotencyKey: 'k' });
+  await all(watch('job-1'));
+  const keyed = { request: { url }, idempotencyKey: 'k' };
+  const jobs = [keyed, { request: { url } }, keyed];
+  const { outcomes } = await durable.submitJobs(create(SubmitJobsRequestSchema, { jobs }), context());
+  expect(outcomes.map(({ outcome }) => outcome.value)).toMatchObject([
+    { code: FailureCode.STORE_UNAVAILABLE, retryAfter: { seconds: 5n } },
+    { existed: false },
+    { existed: true, job: { jobId: 'job-1', result: { statusCode: 200 } } },
+  ]);
+});
+
 describe('a callback', () => {
   test('begins anew once the job is over, and only if there is one', async () => {
     const { submit, cancel, durable } = open();

@@ -24,10 +24,12 @@ import type {
   WatchJobsResponse,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import type { RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
+import type { Logger } from '../../../kit/log.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import { hasEnded, type JobRecord, type JobRef } from '../../jobs/job.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { chargeJobs } from '../admission.ts';
+import { asFailure, logDefect } from '../as-failure.ts';
 import type { CallContext } from '../call.ts';
 import { invalid, refuseUnknown } from '../validate/faults.ts';
 import { durableBounds } from './durable-bounds.ts';
@@ -47,7 +49,7 @@ import { LabelWatch } from './label-watch.ts';
 import { toListQuery } from './list-request.ts';
 import { pieces } from './result-body.ts';
 import { ask } from './store-failure.ts';
-import type { Submitter, Taken } from './submitter.ts';
+import type { Submitter } from './submitter.ts';
 import { toLabelWatch } from './watch-request.ts';
 
 export interface DurableJobServiceOptions extends Insistence {
@@ -55,6 +57,7 @@ export interface DurableJobServiceOptions extends Insistence {
   readonly changes: JobChanges;
   readonly submitter: Submitter;
   readonly newJobId: () => string;
+  readonly log: Logger;
 }
 
 /** What came of one job of a batch. */
@@ -79,7 +82,8 @@ export class DurableJobService {
   }
 
   async submitJob(request: SubmitJobRequest, context: CallContext): Promise<SubmitJobResponse> {
-    return this.#toSubmitted(await this.#options.submitter.submit(request, context));
+    const { job, existed } = await this.#options.submitter.submit(request, context);
+    return { $typeName: 'resproxy.v1.SubmitJobResponse', job: await this.#toJob(job), existed };
   }
 
   async submitJobs(request: SubmitJobsRequest, context: CallContext): Promise<SubmitJobsResponse> {
@@ -99,12 +103,18 @@ export class DurableJobService {
     const { maxBatch } = durableBounds;
     if (requests.length < 1 || requests.length > maxBatch) throw invalid('jobs', `must be 1 to ${maxBatch}`);
     chargeJobs(context.caller, requests.length - 1);
-    const outcomes = await this.#options.submitter.submitAll(requests, context);
-    return Promise.all(
-      outcomes.map(async (outcome) =>
-        outcome.kind === 'taken' ? { kind: 'taken', response: await this.#toSubmitted(outcome.taken) } : outcome,
-      ),
-    );
+    return Promise.all(requests.map((read) => this.#submission(read, context)));
+  }
+
+  /** Never rejects. A request is read when its turn comes; the order of the list is that of the jobs' age. */
+  async #submission(read: () => SubmitJobRequest, context: CallContext): Promise<Submission> {
+    try {
+      return { kind: 'taken', response: await this.submitJob(read(), context) };
+    } catch (error) {
+      const failure = asFailure(error);
+      logDefect(this.#options.log, failure, context.requestId);
+      return { kind: 'refused', failure };
+    }
   }
 
   /** Ends with the job's end, when the caller goes away, and fails with DRAINING when the pod does. */
@@ -221,10 +231,6 @@ export class DurableJobService {
     const record = await ask(this.#options.store.get(refOf(request, context)));
     if (!record) throw notFound();
     return record;
-  }
-
-  async #toSubmitted({ job, existed }: Taken): Promise<SubmitJobResponse> {
-    return { $typeName: 'resproxy.v1.SubmitJobResponse', job: await this.#toJob(job), existed };
   }
 
   async #toJob(record: JobRecord): Promise<Job> {
