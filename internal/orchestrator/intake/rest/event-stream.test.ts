@@ -25,6 +25,8 @@ async function open() {
   const { port } = server.address() as AddressInfo;
   const asking = request({ port, host: '127.0.0.1' }).end();
   asking.on('error', () => {});
+  // A reader that never reads would hold its socket for ever.
+  cleanups.push(() => asking.destroy());
   const response = await opened.promise;
   const stream = new EventStream(response, { clock, requestId: 'r', writeTimeoutMs: 30_000 });
   stream.begin();
