@@ -37,6 +37,7 @@ const allowed = {
 /** And which of the shared floors. gen is for the edges. */
 const floors = {
   intake: ['^gen/', '^internal/wire/(limits|http-rules)'],
+  keys: ['^internal/agentkey/', '^internal/kube/'],
   channel: ['^gen/', '^internal/wire/'],
   peer: ['^gen/', '^internal/wire/'],
   failure: ['^gen/'],
@@ -90,7 +91,26 @@ export default {
         ...(floors[name] ?? []),
       ]),
     ),
-    ...['orchestrator', 'agent', 'local', 'keygen'].map((program) =>
+    only('kube-knows-kit', '^internal/kube/', ['^internal/kube/', '^internal/kit/']),
+    only('agentkey-knows-kube-and-kit', '^internal/agentkey/', [
+      '^internal/agentkey/',
+      '^internal/kube/',
+      '^internal/kit/',
+    ]),
+    only('operator-knows-agentkey-kube-and-kit', '^internal/operator/', [
+      '^internal/operator/',
+      '^internal/agentkey/',
+      '^internal/kube/',
+      '^internal/kit/',
+      '^internal/orchestrator/keys/key-format',
+    ]),
+    {
+      name: 'kubernetes-client-in-one-file',
+      severity: 'error',
+      from: { pathNot: '^internal/kube/credentials' },
+      to: { path: 'node_modules/@kubernetes/' },
+    },
+    ...['orchestrator', 'agent', 'local', 'keygen', 'operator'].map((program) =>
       only(`no-program-imports-another:${program}`, `^cmd/${program}/`, [
         `^cmd/${program}/`,
         `^internal/${program}/`,

@@ -1,5 +1,5 @@
 # One image for every program; its argument says which (docs/OPERATIONS.md, "Image"):
-#   docker build -t resproxy . && docker run resproxy orchestrator | agent | keygen
+#   docker build -t resproxy . && docker run resproxy orchestrator | agent | operator | keygen
 # tests/system/production-install.test.ts goes through the same steps in an empty folder.
 
 FROM node:24-slim AS packages

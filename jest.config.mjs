@@ -1,6 +1,6 @@
 // Sources run as ES modules, so Jest does too (NODE_OPTIONS=--experimental-vm-modules in the npm scripts).
 // `unit` sits beside the code and takes milliseconds; `system` starts real processes, one file after the other; `faults`
-// kills, stops and restarts them under load (scripts/test-faults.ts).
+// kills, stops and restarts them under load (scripts/test-faults.ts); `kube` has them meet a real Kubernetes API server.
 const shared = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -31,6 +31,11 @@ export default {
       displayName: 'faults',
       testMatch: ['<rootDir>/tests/faults/scenarios/*.test.ts'],
       globalSetup: '<rootDir>/tests/harness/global-setup.ts',
+    },
+    {
+      ...shared,
+      displayName: 'kube',
+      testMatch: ['<rootDir>/tests/kube/**/*.test.ts'],
     },
   ],
   testTimeout: 60_000,

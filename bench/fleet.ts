@@ -20,7 +20,7 @@ const onlooker = 'pod-d';
 const keyName = 'crowd';
 const newcomers = 300;
 const restSeconds = 15;
-const boundMs = 120_000;
+const boundMs = 300_000;
 
 export function benchFleet(say: Say): Promise<unknown> {
   return inLab(async (use) => {

@@ -1,6 +1,9 @@
 // What a hop from pod to pod costs: RunJob over gRPC, 2 KiB and eight headers, 64 in flight, through one pod and through
 // two, by the real programs and by their floors (bench/floors). The hop is what both pods together use for a relayed job
-// above what one uses for a local job; the headline is the hop against the floor's, median of alternated pairs.
+// above what one uses for a local job; the headline is the hop against the floor's, median of alternated pairs. What pods
+// do whether jobs come or not (leases, pings, files that are followed) is measured first, and taken off by the second: on
+// a busy machine jobs come slowly, and it would count as theirs.
+import { setTimeout as pause } from 'node:timers/promises';
 import { Fleet } from '../tests/harness/fleet.ts';
 import { Program } from '../tests/harness/process.ts';
 import { waitForTrueView } from '../tests/harness/view.ts';
@@ -11,8 +14,11 @@ import { type Caller, caller, load } from './load.ts';
 
 const inFlight = 64;
 const warmUpJobs = 4_000;
-const jobs = 6_000;
+/** Of each way in a pair, in slices by turns: what else the machine does meanwhile falls on both. */
+const slices = 6;
+const jobsPerSlice = 1_000;
 const pairs = 5;
+const restSeconds = 10;
 
 /** Jobs by one way, and the pods that share in them. */
 interface Way {
@@ -25,6 +31,11 @@ interface System {
   readonly relayed: Way;
 }
 
+/** One that is warm, and what all its pods use together in a second without jobs. */
+interface RestedSystem extends System {
+  readonly restUs: number;
+}
+
 interface Cost {
   readonly localUs: number;
   readonly relayedUs: number;
@@ -35,11 +46,12 @@ export function benchRelay(say: Say): Promise<unknown> {
   return inLab(async (use) => {
     const origin = await startOrigin(use);
     const url = `${origin.url}/page?id=4711`;
-    const floor = await startFloor(use, url);
-    const real = await startReal(use, origin.port, url);
-    say(`${inFlight} in flight, ${jobs} jobs a run, ${pairs} alternated pairs after ${warmUpJobs} jobs of warm-up`);
-    for (const { local, relayed } of [floor, real])
-      for (const way of [local, relayed]) await load(way.caller.run, warmUpJobs, inFlight);
+    say(
+      `${inFlight} in flight, ${slices} slices of ${jobsPerSlice} jobs each way, ${pairs} alternated pairs after ${warmUpJobs} jobs of warm-up`,
+    );
+    const floor = await rested(await startFloor(use, url));
+    const real = await rested(await startReal(use, origin.port, url));
+    say(`at rest, ms CPU of all pods in a second: floor ${milli(floor.restUs)}, resproxy ${milli(real.restUs)}`);
     const floors: Cost[] = [];
     const reals: Cost[] = [];
     for (let pair = 0; pair < pairs; pair++) {
@@ -87,17 +99,39 @@ async function startReal(use: Use, originPort: number, url: string): Promise<Sys
   return { local: way('pod-a'), relayed: way('pod-b') };
 }
 
-async function measure({ local, relayed }: System): Promise<Cost> {
-  const localUs = await microsecondsPerJob(local);
-  const relayedUs = await microsecondsPerJob(relayed);
+async function rested(system: System): Promise<RestedSystem> {
+  for (const { caller } of [system.local, system.relayed]) await load(caller.run, warmUpJobs, inFlight);
+  await pause(1_000);
+  const before = usedBy(system.relayed);
+  await pause(restSeconds * 1_000);
+  return { ...system, restUs: (usedBy(system.relayed) - before) / restSeconds };
+}
+
+async function measure({ local, relayed, restUs }: RestedSystem): Promise<Cost> {
+  const sums = { local: 0, relayed: 0 };
+  for (let slice = 0; slice < slices; slice++) {
+    sums.local += await used(local, restUs);
+    sums.relayed += await used(relayed, restUs);
+  }
+  const jobs = slices * jobsPerSlice;
+  const [localUs, relayedUs] = [sums.local / jobs, sums.relayed / jobs];
   return { localUs, relayedUs, hopUs: relayedUs - localUs };
 }
 
-async function microsecondsPerJob({ caller: { run }, pids }: Way): Promise<number> {
-  const used = () => pids.reduce((sum, pid) => sum + cpuMicroseconds(pid), 0);
-  const before = used();
-  await load(run, jobs, inFlight);
-  return (used() - before) / jobs;
+/** Microseconds of CPU above those at rest. */
+async function used(way: Way, restUs: number): Promise<number> {
+  const [before, begin] = [usedBy(way), performance.now()];
+  await load(way.caller.run, jobsPerSlice, inFlight);
+  const seconds = (performance.now() - begin) / 1_000;
+  return usedBy(way) - before - restUs * seconds;
+}
+
+function usedBy({ pids }: Way): number {
+  return pids.reduce((sum, pid) => sum + cpuMicroseconds(pid), 0);
+}
+
+function milli(microseconds: number): string {
+  return (microseconds / 1_000).toFixed(1);
 }
 
 function report(floors: readonly Cost[], reals: readonly Cost[], say: Say): unknown {

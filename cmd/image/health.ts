@@ -1,8 +1,9 @@
-// Whether the container is healthy. An orchestrator is asked at its admin door whether its event loop turns; any other
-// program has no door, and is healthy as long as it runs.
+// Whether the container is healthy. An orchestrator or an operator is asked at its admin door whether its event loop
+// turns; any other program has no door, and is healthy as long as it runs.
 import { readFileSync } from 'node:fs';
 
 const boundMs = 4_000;
+const programsWithDoor = ['orchestrator', 'operator'];
 const anyAddress = new Set(['', '0.0.0.0', '::']);
 
 /** The command line of the container's first process; empty when it cannot be read. */
@@ -15,7 +16,7 @@ export function readProcessOne(): readonly string[] {
 }
 
 export async function isHealthy(processOne: readonly string[], env: NodeJS.ProcessEnv): Promise<boolean> {
-  if (!processOne.includes('orchestrator')) return true;
+  if (!programsWithDoor.some((name) => processOne.includes(name))) return true;
   try {
     const answer = await fetch(livezUrl(env), { signal: AbortSignal.timeout(boundMs) });
     await answer.body?.cancel();

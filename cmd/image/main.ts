@@ -5,6 +5,7 @@ import { isHealthy, readProcessOne } from './health.ts';
 const programs: Readonly<Record<string, () => Promise<unknown>>> = {
   orchestrator: () => import('../orchestrator/main.ts'),
   agent: () => import('../agent/main.ts'),
+  operator: () => import('../operator/main.ts'),
   keygen: () => import('../keygen/main.ts'),
   /** For the image's HEALTHCHECK. */
   health: async () => {

@@ -6,6 +6,30 @@ test('without settings nobody but this machine is let in, and no page of another
   expect(readConfig({})).toMatchObject({ bind: '127.0.0.1', corsOrigins: [], tls: undefined });
 });
 
+test('keys come from a file, or from namespaces with their tenants', () => {
+  expect(readConfig({}).keys).toEqual({ kind: 'file', path: './.resproxy/agent-keys.json' });
+  expect(readConfig({ RESPROXY_KEYS: 'kubernetes:homes=acme, labs' }).keys).toEqual({
+    kind: 'kubernetes',
+    namespaces: [
+      { namespace: 'homes', tenant: 'acme' },
+      { namespace: 'labs', tenant: undefined },
+    ],
+  });
+});
+
+test.each([
+  'file:',
+  'kubernetes:',
+  'kubernetes:Homes',
+  'kubernetes:a,a=b',
+  'kubernetes:a=',
+  'kubernetes:a=b=c',
+  'env:X',
+])('keys from nowhere are refused: %p', (value) => {
+  const read = () => readConfig({ RESPROXY_KEYS: value });
+  expect(read).toThrow('RESPROXY_KEYS');
+});
+
 test('origins are taken as browsers write them', () => {
   const origins = ['https://app.example.org', 'http://localhost:3000', '*'];
   expect(readConfig({ RESPROXY_CORS_ORIGINS: origins.join(', ') }).corsOrigins).toEqual(origins);

@@ -19,6 +19,7 @@ import {
   parseRange,
 } from '../../internal/orchestrator/app.ts';
 import { fleetSettings, readFleet } from './fleet-config.ts';
+import { keysSetting } from './keys-config.ts';
 import { queueSettings, readQueue } from './queue-config.ts';
 
 const MiB = 1024 * 1024;
@@ -35,6 +36,9 @@ export const settings = {
   RESPROXY_GRPC_PORT: port('Port of native gRPC, reflection and health.', 9090),
   RESPROXY_AGENT_PORT: port('Port that agents dial, path /agent.', 8443),
   RESPROXY_ADMIN_PORT: port('Port of /livez, /readyz and /metrics.', 9464),
+  RESPROXY_REPORT_TOKEN_FILE: optionalText(
+    'File with the token that the operator asks /agent-counts on the admin port with; left out, nobody is told.',
+  ),
   RESPROXY_TLS_CERT: optionalText(
     'PEM file of the certificate chain for callers and agents; read again when it changes.',
   ),
@@ -52,11 +56,7 @@ export const settings = {
     parseOrigin,
     '',
   ),
-  RESPROXY_KEYS: text('Where agent keys come from: file:PATH.', {
-    fallback: 'file:./.resproxy/agent-keys.json',
-    pattern: /^file:.+$/,
-    what: 'file:PATH',
-  }),
+  RESPROXY_KEYS: keysSetting,
   RESPROXY_CALLERS: text('Where callers come from: file:PATH, or none (everybody is let in; on loopback only).', {
     fallback: 'file:./.resproxy/callers.json',
     pattern: /^(file:.+|none)$/,
@@ -119,7 +119,8 @@ export function readConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
     plaintext: values.RESPROXY_PLAINTEXT,
     trustedProxies: values.RESPROXY_TRUSTED_PROXIES,
     corsOrigins: values.RESPROXY_CORS_ORIGINS,
-    keysFile: values.RESPROXY_KEYS.slice('file:'.length),
+    keys: values.RESPROXY_KEYS,
+    reportTokenPath: values.RESPROXY_REPORT_TOKEN_FILE,
     callersFile: values.RESPROXY_CALLERS === 'none' ? undefined : values.RESPROXY_CALLERS.slice('file:'.length),
     podId: values.RESPROXY_POD_ID,
     fleet,

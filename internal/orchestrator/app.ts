@@ -8,6 +8,7 @@ import type { App } from '../kit/program.ts';
 import { TlsFiles } from '../kit/tls-files.ts';
 import { limits } from '../wire/limits.ts';
 import { AdminServer } from './admin/admin-server.ts';
+import { AgentCounts } from './admin/agent-counts.ts';
 import { AgentConnections } from './channel/agent-connections.ts';
 import { AgentListener } from './channel/agent-listener.ts';
 import { type AddressRange, isLoopback, parseRange } from './channel/client-address.ts';
@@ -27,8 +28,8 @@ import { alone as ownShares, type Shares } from './intake/shares.ts';
 import { defaultJobSettings } from './jobs/job-limits.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
-import { FileKeys } from './keys/file-keys.ts';
 import { Keyring } from './keys/keyring.ts';
+import { type KeysConfig, openKeys } from './open-keys.ts';
 import type { PeerConfig } from './peer/peer-credential.ts';
 import { parseRedisUrl } from './redis/redis-url.ts';
 import type { AgentControl } from './registry/agents.ts';
@@ -56,7 +57,9 @@ export interface OrchestratorConfig {
   readonly trustedProxies: readonly AddressRange[];
   /** Whose pages may call the HTTP door from a browser. */
   readonly corsOrigins: readonly string[];
-  readonly keysFile: string;
+  readonly keys: KeysConfig;
+  /** File with the token for /agent-counts; undefined: not told. */
+  readonly reportTokenPath: string | undefined;
   /** Undefined: everybody is let in. */
   readonly callersFile: string | undefined;
   readonly podId: string;
@@ -106,7 +109,9 @@ export class OrchestratorApp implements App {
     this.#shared = config.fleet && new SharedFleet(config.fleet, { ...ground, bind });
 
     // Agents: who may come, and the links to their exits.
-    this.#keyring = new Keyring({ source: new FileKeys({ path: config.keysFile, clock, log }), clock });
+    const source = openKeys(config.keys, ground);
+    metrics.followKeys(source);
+    this.#keyring = new Keyring({ source, clock });
     this.#connections = new AgentConnections({
       ...ground,
       randomBytes,
@@ -157,17 +162,20 @@ export class OrchestratorApp implements App {
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
     // Platform engineers.
-    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics });
+    const { reportTokenPath: tokenPath } = config;
+    const counts =
+      tokenPath === undefined ? undefined : new AgentCounts({ tokenPath, agentIds: () => memory.agentIds() });
+    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics, counts });
   }
 
-  /** Certificates, keys and callers first; then the doors, agents first; ready last. */
+  /** Probes first, since keys may be long in coming; certificates, keys and callers; then the doors, agents first. */
   async start(): Promise<void> {
-    for (const files of this.#certificates) await files.start();
-    await this.#keyring.start();
-    await this.#callers?.start();
     this.#countConnections();
     this.#ground.lag.start();
     this.#listening('admin', await this.#admin.listen());
+    for (const files of this.#certificates) await files.start();
+    await this.#keyring.start();
+    await this.#callers?.start();
     const peer = await this.#shared?.start();
     if (peer) this.#listening('peer', peer);
     await this.#queue.start();

@@ -2,6 +2,7 @@
 // the other end's fault: it closes the connection.
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type Frame, FrameSchema } from '../../gen/resproxy/v1/channel_pb.ts';
+import { readOpenOkFrame } from './hot-answers.ts';
 import { limits } from './limits.ts';
 import { type CloseCode, closeCode } from './names.ts';
 
@@ -29,7 +30,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     throw new ProtocolError(closeCode.frameTooLarge, `frame larger than ${limits.maxFrameBytes} bytes`);
   }
   try {
-    return fromBinary(FrameSchema, bytes);
+    return readOpenOkFrame(bytes) ?? fromBinary(FrameSchema, bytes);
   } catch (error) {
     throw new ProtocolError(
       closeCode.protocolError,

@@ -30,6 +30,8 @@ export interface LoadShape {
   readonly at?: ReadonlyMap<string, Balancer>;
 }
 
+/** Programs that start all at once, perhaps beside others: nothing is under test yet. */
+const startBoundMs = 60_000;
 const noMinimums: Minimums = { downs: 0, ended: 1, atOrigin: 0 };
 
 export class FaultLab implements Closable {
@@ -59,7 +61,7 @@ export class FaultLab implements Closable {
     const origin = await Origin.start({ onHit: ({ marker }) => recorder.add({ kind: 'hit', job: marker }) });
     const lab = use(new FaultLab({ fleet, origin, recorder, balancer: await fleet.balancer() }, agentEnv));
     for (let i = 0; i < agents; i++) await lab.startAgent(`agent-${i}`);
-    await waitForTrueView(fleet, agents);
+    await waitForTrueView(fleet, agents, startBoundMs);
     return lab;
   }
 

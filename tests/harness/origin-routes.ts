@@ -3,7 +3,7 @@
 //   /mirror          the body itself
 //   /bytes/N         N bytes that repeat 0..255
 //   /stream/N        N MiB in pieces, as fast as they are taken
-//   /drip/N          N bytes, one every 20 ms
+//   /drip/N          N bytes, one every 20 ms; those that are late come together
 //   /status/N        an empty answer with that status
 //   /headers         30 headers, repeated names interleaved, Set-Cookie among them
 //   /redirect/N      N hops (302), then /echo
@@ -142,10 +142,16 @@ async function stream(response: ServerResponse, mebibytes: number): Promise<void
   await pipeline(Readable.from(pieces, { objectMode: false }), response);
 }
 
+const dripMs = 20;
+
 async function drip({ response }: Request, count: string): Promise<void> {
-  for (let i = 0; i < Number(count) && !response.destroyed; i++) {
-    response.write('.');
-    await pause(20);
+  const begin = performance.now();
+  const due = () => Math.min(Number(count), 1 + Math.floor((performance.now() - begin) / dripMs));
+  for (let sent = 0; sent < Number(count) && !response.destroyed; ) {
+    const now = due();
+    response.write('.'.repeat(now - sent));
+    sent = now;
+    await pause(dripMs);
   }
   response.end();
 }

@@ -35,18 +35,25 @@ export function grpcurl(): string {
   const cached = join(cacheDir, 'grpcurl');
   const found = onPath('grpcurl') ?? (existsSync(cached) ? cached : undefined);
   if (found !== undefined) return found;
-  const go = onPath('go');
+  const goPath = onPath('go');
   const module = `github.com/fullstorydev/grpcurl/cmd/grpcurl@${grpcurlVersion}`;
-  if (go === undefined)
+  if (goPath === undefined)
     throw new Error(
       `these tests need grpcurl: install Go, or run \`go install ${module}\` elsewhere and put it on the PATH`,
     );
-  execFileSync(go, ['install', module], {
+  execFileSync(goPath, ['install', module], {
     env: { ...process.env, GOBIN: cacheDir },
     stdio: 'pipe',
     timeout: installBoundMs,
   });
   return cached;
+}
+
+/** Go, for tools that are built. */
+export function go(): string {
+  const path = onPath('go');
+  if (path === undefined) throw new Error('these tests need Go: install it from https://go.dev/dl or your system');
+  return path;
 }
 
 function onPath(name: string): string | undefined {

@@ -1,7 +1,9 @@
 // npm start in an empty copy of the project, as a newcomer meets it: the screen, the lines to paste, the second run,
 // Ctrl-C, and no process left behind whatever happens.
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readFile, stat, symlink } from 'node:fs/promises';
+import { once } from 'node:events';
+import { cp, readFile, stat, symlink } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from '@jest/globals';
@@ -130,13 +132,21 @@ story('children do not outlive a parent that is killed', async (use) => {
 });
 
 story('a port that is taken is one plain sentence, and nothing keeps running', async (use) => {
-  const first = await start(use);
-  const [, port = ''] = /HTTP\s+http:\/\/127\.0\.0\.1:(\d+)/.exec(await untilShown(first)) ?? [];
-  expect(port).not.toBe('');
-  await mkdir(join(copy(), '.resproxy'), { recursive: true });
-  const second = await start(use, { ...anyPorts, RESPROXY_HTTP_PORT: port });
+  const other = createServer();
+  await once(other.listen(0, '127.0.0.1'), 'listening');
+  use({ close: async () => void other.close() });
+  const { port } = other.address() as AddressInfo;
+  const program = await start(use, { ...anyPorts, RESPROXY_HTTP_PORT: String(port) });
+  expect((await program.exited).code).toBe(1);
+  expect(shown(program)).toContain(String(port));
+  expect(program.output.length).toBeLessThanOrEqual(2);
+});
+
+story('a second start in the same folder says that the first one has the jobs', async (use) => {
+  await untilShown(await start(use));
+  const second = await start(use);
   expect((await second.exited).code).toBe(1);
-  expect(shown(second)).toContain(port);
+  expect(shown(second)).toContain('another process uses the job store');
   expect(second.output.length).toBeLessThanOrEqual(2);
 });
 

@@ -13,6 +13,8 @@ export const reconnect = {
   ownerMaxMs: 300_000,
   /** So long a connection must have been welcomed for the tries before it to be forgotten. */
   provenAfterMs: 30_000,
+  /** Of a connection that was welcomed not more count, 2 s at most: when pods die one after the other, the next one lives. */
+  maxTriesOnceWelcome: 2,
   maxRetryAfterMs: 3_600_000,
   maxSpreadMs: 300_000,
 } as const;

@@ -157,7 +157,9 @@ export class Uplink implements ConnectionListener {
 
   /** The tries before this connection, which is one more unless it lasted. */
   #countTry(connection: Connection): number {
-    if (connection.uptimeMs >= reconnect.provenAfterMs) this.#tries = 0;
+    const { uptimeMs } = connection;
+    if (uptimeMs >= reconnect.provenAfterMs) this.#tries = 0;
+    else if (uptimeMs > 0) this.#tries = Math.min(this.#tries, reconnect.maxTriesOnceWelcome);
     return this.#tries++;
   }
 

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../kit/clock.ts';
 import { Doorway, type DoorwayCounts } from '../../kit/doorway.ts';
+import type { AgentCounts } from './agent-counts.ts';
 import type { HealthReport } from './health.ts';
 
 export interface AdminServerOptions {
@@ -13,6 +14,8 @@ export interface AdminServerOptions {
   readonly health: { report(): HealthReport };
   /** The page that Prometheus reads. */
   readonly metrics: { readonly contentType: string; page(): Promise<string> };
+  /** Agents by key, for whoever has the token; undefined: there is no such page. */
+  readonly counts?: Pick<AgentCounts, 'isAllowed' | 'report'> | undefined;
 }
 
 interface Answer {
@@ -69,7 +72,7 @@ export class AdminServer {
     response.end(request.method === 'HEAD' ? undefined : body);
   }
 
-  async #answer({ method, url }: IncomingMessage): Promise<Answer> {
+  async #answer({ method, url, headers }: IncomingMessage): Promise<Answer> {
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: plain, body: 'GET only\n' };
     switch (url?.split('?', 1)[0]) {
       case '/livez':
@@ -78,9 +81,20 @@ export class AdminServer {
         return readiness(this.#options.health.report());
       case '/metrics':
         return this.#metrics();
+      case '/agent-counts':
+        return this.#counts(headers.authorization);
       default:
         return { status: 404, type: plain, body: '/livez, /readyz or /metrics\n' };
     }
+  }
+
+  async #counts(authorization: string | undefined): Promise<Answer> {
+    const { counts } = this.#options;
+    if (!counts) return { status: 404, type: plain, body: 'not told: RESPROXY_REPORT_TOKEN_FILE is not set\n' };
+    const allowed = await counts.isAllowed(authorization).catch(() => false);
+    return allowed
+      ? { status: 200, type: json, body: counts.report() }
+      : { status: 401, type: plain, body: 'the token is not the right one\n' };
   }
 
   async #metrics(): Promise<Answer> {

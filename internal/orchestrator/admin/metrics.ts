@@ -65,6 +65,13 @@ export class Metrics {
     countDoors(this.#registry, doors);
   }
 
+  /** Of keys that come over a wire: how old what is known of them may be. */
+  followKeys(source: { readonly stalenessSeconds?: number }): void {
+    if (source.stalenessSeconds === undefined) return;
+    const help = 'Since the source of keys last said anything; the keys that are known stay.';
+    readAtScrape(this.#registry, 'resproxy_keys_staleness_seconds', help, () => source.stalenessSeconds ?? 0);
+  }
+
   page(): Promise<string> {
     return this.#registry.metrics();
   }

@@ -7,6 +7,8 @@ export interface KeySource {
   stop(): void;
   /** Every key by its id; replaced as a whole. Empty before start. */
   readonly keys: ReadonlyMap<string, KeyPolicy>;
+  /** Since the place where keys come from last said anything; absent where that is always now. */
+  readonly stalenessSeconds?: number;
   /** Sets who hears that `keys` was replaced; called once, before start. */
   onChange(listener: () => void): void;
 }

@@ -70,7 +70,13 @@ export function readHeld(value: string): HeldRecord | undefined {
   if (agentId === undefined || json === undefined) return undefined;
   const { success, data: record } = recordSchema.safeParse(parse(json));
   if (!success) return undefined;
-  return { change: Number(change), epoch: Number(epoch), welcomedAt: Number(welcomedAt), agentId, record };
+  return {
+    change: Number(change),
+    epoch: Number(epoch),
+    welcomedAt: Number(welcomedAt),
+    agentId: ownText(agentId),
+    record,
+  };
 }
 
 /** The exits that this version can use. */
@@ -102,6 +108,11 @@ function toExit({ name, kind, state, capacity, country, region, city, asn, label
   if (city) all.city = city;
   if (asn) all.asn = String(asn);
   return { name, kind, state, capacity, labels: all };
+}
+
+/** A copy: a part that was cut out of a text keeps all of that text in memory. */
+function ownText(part: string): string {
+  return Buffer.from(part).toString();
 }
 
 function parse(json: string): unknown {

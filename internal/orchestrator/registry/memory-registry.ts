@@ -77,6 +77,11 @@ export class MemoryRegistry implements Registry, AgentDirectory {
     for (const { connection } of this.#held.values()) if (this.#isOwn(connection)) yield toRecord(connection);
   }
 
+  /** Of every connection of the fleet, whoever may use it: for counting, never for a caller. */
+  *agentIds(): Generator<string, void, undefined> {
+    for (const { connection } of this.#held.values()) yield connection.agentId;
+  }
+
   list(tenant: string): readonly AgentRecord[] {
     return Array.from(this.#visibleTo(tenant), toRecord);
   }

@@ -27,7 +27,10 @@ export class NewestFirst {
   put(connection: FleetConnection): void {
     const agent = this.#agents.get(connection.agentId) ?? { newestFirst: none, scheduled: [] };
     this.#agents.set(connection.agentId, agent);
-    agent.newestFirst = [...others(agent, connection), connection].sort((a, b) => b.epoch - a.epoch);
+    // An array that grew by a push would have room for seventeen.
+    agent.newestFirst = others(agent, connection)
+      .concat(connection)
+      .sort((a, b) => b.epoch - a.epoch);
     this.#schedule(agent);
   }
 

@@ -7,8 +7,8 @@ import { killPods } from '../kills.ts';
 import { FaultLab } from '../lab.ts';
 import { ofKilledPods } from '../rules.ts';
 
-const kills = full ? 25 : 3;
-const minimums = full ? { downs: 20, ended: 1_000, atOrigin: 100 } : { downs: 3, ended: 100, atOrigin: 10 };
+const kills = full ? 25 : 2;
+const minimums = full ? { downs: 20, ended: 1_000, atOrigin: 100 } : { downs: 2, ended: 100, atOrigin: 5 };
 const podNames = ['pod-a', 'pod-b', 'pod-c'];
 const boundMs = full ? 15 * 60_000 : 60_000;
 

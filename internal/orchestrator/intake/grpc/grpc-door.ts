@@ -32,6 +32,7 @@ import { expectFirstCall } from './first-call.ts';
 import { GuardedCall, type GuardOptions } from './guarded-call.ts';
 import { HealthService, type HealthSource } from './health-service.ts';
 import { Http2Listener } from './http2-listener.ts';
+import { keepAlive } from './keep-alive.ts';
 import { onlyLiveStreams } from './live-streams.ts';
 import { reflectionServices } from './reflection.ts';
 import { type GrpcRoute, type OnFailure, type RouteOptions, streamRoute, unaryRoute } from './route.ts';
@@ -70,15 +71,16 @@ const defaultLimits: GrpcDoorLimits = {
   requestTimeoutMs: 60_000,
 };
 
-/** A connection without calls is asked after every 30 s, and is closed in peace after 10 min. */
+/** A connection without calls is closed in peace after 10 min. */
 const serverOptions: ServerOptions = {
   'grpc.max_receive_message_length': bounds.maxMessageBytes,
   'grpc.max_concurrent_streams': 1_000,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_connection_idle_ms': 600_000,
   'grpc.enable_channelz': 0,
 };
+
+/** Every connection is asked whether it still lives. */
+const rhythm = { pingMs: 30_000, deadMs: 10_000 } as const;
 
 /** A path that nobody gave a rule. */
 const mostNeeded: CallRule = { scope: 'agents:admin', isJob: false };
@@ -103,6 +105,7 @@ export class GrpcDoor {
     const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
     onlyLiveStreams(this.#server);
     expectFirstCall(this.#server, { clock, timeoutMs: limits.firstCallTimeoutMs, doorway: this.#doorway });
+    keepAlive(this.#server, { wheel: options.wheel, ...rhythm });
     this.#listener = new Http2Listener({
       host: options.host,
       port: options.port,
