@@ -8,6 +8,7 @@ test('without settings jobs are kept beside the keys, for a day, and no receiver
     dataDir: './.resproxy',
     resultTtlMs: 24 * 3_600_000,
     maxAttempts: 3,
+    maxOpenPerTenant: 1_000_000,
     callbackAllow: [],
     callbackSecretsFile: './.resproxy/callback-secrets.json',
   });
@@ -27,6 +28,7 @@ test.each([
   ['RESPROXY_RESULT_TTL', '31d'],
   ['RESPROXY_MAX_ATTEMPTS', '0'],
   ['RESPROXY_MAX_ATTEMPTS', '11'],
+  ['RESPROXY_MAX_OPEN_JOBS', '0'],
   ['RESPROXY_CALLBACK_ALLOW', '10.0.0.0/8'],
   ['RESPROXY_CALLBACK_SECRETS', './secrets.json'],
 ])('%s=%s is refused by name', (name, value) => {

@@ -1,6 +1,6 @@
 // The settings of durable jobs: where they are kept and for how long, and whom callbacks may reach.
 import { duration, integer, list, type SettingValues, text } from '../../internal/kit/settings.ts';
-import { parseReceiver, type QueueConfig } from '../../internal/orchestrator/durable-queue.ts';
+import { jobLimits, parseReceiver, type QueueConfig } from '../../internal/orchestrator/durable-queue.ts';
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
@@ -17,6 +17,11 @@ export const queueSettings = {
     maxMs: 30 * dayMs,
   }),
   RESPROXY_MAX_ATTEMPTS: integer('Attempts of one job, at most.', { fallback: 3, min: 1, max: 10 }),
+  RESPROXY_MAX_OPEN_JOBS: integer('Durable jobs of one tenant that are not over; the same for every pod.', {
+    fallback: jobLimits.maxOpenPerTenant,
+    min: 1,
+    max: jobLimits.maxOpenPerTenant,
+  }),
   RESPROXY_CALLBACK_ALLOW: list(
     'Receivers of callbacks inside the organisation: address/prefix:port or name:port; plain http is for these only.',
     parseReceiver,
@@ -34,6 +39,7 @@ export function readQueue(values: SettingValues<typeof queueSettings>): QueueCon
     dataDir: values.RESPROXY_DATA_DIR,
     resultTtlMs: values.RESPROXY_RESULT_TTL,
     maxAttempts: values.RESPROXY_MAX_ATTEMPTS,
+    maxOpenPerTenant: values.RESPROXY_MAX_OPEN_JOBS,
     callbackAllow: values.RESPROXY_CALLBACK_ALLOW,
     callbackSecretsFile: values.RESPROXY_CALLBACK_SECRETS.slice('file:'.length),
   };

@@ -25,6 +25,7 @@ import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
 import { alone as ownShares, type Shares } from './intake/shares.ts';
+import { defaultJobSettings } from './jobs/job-limits.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
 import { Keyring } from './keys/keyring.ts';
@@ -225,8 +226,10 @@ export class OrchestratorApp implements App {
 
   #openStore(): Promise<JobStore> {
     const { clock } = this.#ground;
-    const path = join(this.#config.queue.dataDir, 'jobs.sqlite');
-    return this.#shared?.openJobStore() ?? openSqliteJobStore({ path, now: () => clock.wallMs() });
+    const { dataDir, maxOpenPerTenant } = this.#config.queue;
+    const settings = { ...defaultJobSettings, maxOpenPerTenant };
+    const path = join(dataDir, 'jobs.sqlite');
+    return this.#shared?.openJobStore(settings) ?? openSqliteJobStore({ path, now: () => clock.wallMs(), settings });
   }
 
   #jobs(shares: Shares): JobService {

@@ -12,6 +12,7 @@ import { Deliverer } from './callbacks/deliverer.ts';
 import type { LinkDirectory } from './channel/link.ts';
 import { type DurableServices, durableServices } from './intake/durable/durable-services.ts';
 import { webhookId } from './intake/durable/job-record-messages.ts';
+import { jobLimits } from './jobs/job-limits.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { LateStore } from './jobs/late-store.ts';
 import { Parking } from './queue/parking.ts';
@@ -20,13 +21,14 @@ import { Worker } from './queue/worker.ts';
 import type { FleetView } from './registry/fleet-view.ts';
 
 // For reading the settings.
-export { type AllowedReceiver, parseReceiver };
+export { type AllowedReceiver, jobLimits, parseReceiver };
 
 export interface QueueConfig {
   /** Where jobs are kept when no Redis is shared. */
   readonly dataDir: string;
   readonly resultTtlMs: number;
   readonly maxAttempts: number;
+  readonly maxOpenPerTenant: number;
   readonly callbackAllow: readonly AllowedReceiver[];
   readonly callbackSecretsFile: string;
 }

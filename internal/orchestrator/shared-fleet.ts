@@ -7,6 +7,7 @@ import { version } from '../kit/program.ts';
 import type { AgentConnections } from './channel/agent-connections.ts';
 import type { LinkDirectory } from './channel/link.ts';
 import type { Ground } from './ground.ts';
+import type { JobSettings } from './jobs/job-limits.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { openRedisJobStore } from './jobs/redis/redis-store.ts';
 import { FleetShares } from './limits/fleet-shares.ts';
@@ -129,11 +130,12 @@ export class SharedFleet implements PodListener {
   }
 
   /** Its owner closes it before this pod leaves. */
-  openJobStore(): Promise<JobStore> {
+  openJobStore(settings: JobSettings): Promise<JobStore> {
     const { redis, redisPrefix: prefix } = this.#config;
     const { clock } = this.#means;
     const partitions = redis.kind === 'cluster' ? clusterPartitions : 1;
-    return openRedisJobStore({ redis: this.#requests, follower: this.#jobFollower, clock, prefix, partitions });
+    const clients = { redis: this.#requests, follower: this.#jobFollower };
+    return openRedisJobStore({ ...clients, clock, prefix, partitions, settings });
   }
 
   podJoined(pod: RemotePod): void {

@@ -7,10 +7,16 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
+import { createConnectTransport } from '@connectrpc/connect-node';
 import { expect } from '@jest/globals';
+import { runDurableJob } from '../../docs/examples/durable-job.ts';
 import { JobError, ResilientClient } from '../../docs/examples/resilient-client.ts';
+import { JobState } from '../../gen/resproxy/v1/durable_job_pb.ts';
+import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { Origin } from '../harness/origin.ts';
+import { pattern } from '../harness/origin-routes.ts';
 import { projectDir } from '../harness/process.ts';
 import { shared, story } from '../harness/story.ts';
 import { TempDir } from '../harness/temp.ts';
@@ -58,12 +64,37 @@ async function commands(heading: string): Promise<string[]> {
   return lines;
 }
 
+async function inTurn(lines: readonly string[], run: (line: string) => Promise<string>): Promise<string[]> {
+  const answers: string[] = [];
+  for (const line of lines) answers.push(await run(line));
+  return answers;
+}
+
 story('curl', async () => {
   tool('curl');
   for (const line of await commands('curl')) {
     const { result } = JSON.parse(await shell(line)) as { result: { statusCode: number } };
     expect(result.statusCode).toBe(200);
   }
+});
+
+story('the durable job, when the pod does not answer at first, and its answer again by its key', async () => {
+  const { cluster, origin } = lab();
+  let refusals = 2;
+  const refusesAtFirst: Interceptor = (next) => (request) => {
+    request.header.set('authorization', `Bearer ${cluster.token}`);
+    if (refusals-- > 0) throw new ConnectError('away', Code.Unavailable);
+    return next(request);
+  };
+  const baseUrl = `http://127.0.0.1:${cluster.ports.http}`;
+  const transport = createConnectTransport({ baseUrl, httpVersion: '1.1', interceptors: [refusesAtFirst] });
+  const jobs = createClient(JobService, transport);
+  for (let i = 0; i < 2; i++) {
+    const { state, body } = await runDurableJob(jobs, origin.url('/bytes/100000'), 'by-key');
+    expect(state).toBe(JobState.SUCCEEDED);
+    expect(body.equals(pattern(100_000))).toBe(true);
+  }
+  expect(origin.hits.filter(({ path }) => path === '/bytes/100000')).toHaveLength(1);
 });
 
 story('a job that outlives the call, with curl', async (use) => {
@@ -79,6 +110,16 @@ story('grpcurl', async () => {
   for (const line of await commands('grpcurl')) {
     expect(await shell(line.replace('grpcurl', grpcurl()))).toContain('"statusCode": 200');
   }
+});
+
+story('jobs that outlive the call, with grpcurl', async () => {
+  const lines = await commands('Jobs that outlive the call, with grpcurl');
+  const [submitted = '', watched = '', listed = ''] = await inTurn(lines, (line) =>
+    shell(line.replace('grpcurl', grpcurl())),
+  );
+  expect(submitted).toMatch(/"submitted".*"failure".*INVALID_REQUEST"/s);
+  expect(watched).toMatch(/"present".*"synced"/s);
+  expect(listed).toContain('"batch": "7"');
 });
 
 story('buf curl, over gRPC and over Connect', async () => {

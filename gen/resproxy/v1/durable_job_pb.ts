@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file resproxy/v1/durable_job.proto.
  */
 export const file_resproxy_v1_durable_job: GenFile = /*@__PURE__*/
-  fileDesc("Ch1yZXNwcm94eS92MS9kdXJhYmxlX2pvYi5wcm90bxILcmVzcHJveHkudjEi+QMKEFN1Ym1pdEpvYlJlcXVlc3QSKQoHcmVxdWVzdBgBIAEoCzIYLnJlc3Byb3h5LnYxLkh0dHBSZXF1ZXN0EiMKBnRhcmdldBgCIAEoCzITLnJlc3Byb3h5LnYxLlRhcmdldBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRInCgVyZXRyeRgFIAEoCzIYLnJlc3Byb3h5LnYxLlJldHJ5UG9saWN5EhUKCHByaW9yaXR5GAYgASgNSACIAQESKAoFZGVsYXkYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI5CgZsYWJlbHMYCSADKAsyKS5yZXNwcm94eS52MS5TdWJtaXRKb2JSZXF1ZXN0LkxhYmVsc0VudHJ5EhQKDGF0X21vc3Rfb25jZRgKIAEoCBInCghjYWxsYmFjaxgLIAEoCzIVLnJlc3Byb3h5LnYxLkNhbGxiYWNrGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCwoJX3ByaW9yaXR5IhcKCENhbGxiYWNrEgsKA3VybBgBIAEoCSJDChFTdWJtaXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNwcm94eS52MS5Kb2ISDwoHZXhpc3RlZBgCIAEoCCL1BAoDSm9iEg4KBmpvYl9pZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLnJlc3Byb3h5LnYxLkpvYlN0YXRlEg4KBm1ldGhvZBgDIAEoCRILCgN1cmwYBCABKAkSDgoGY2FsbGVyGAUgASgJEhAKCHByaW9yaXR5GAYgASgNEiwKBmxhYmVscxgHIAMoCzIcLnJlc3Byb3h5LnYxLkpvYi5MYWJlbHNFbnRyeRIvCgtzdWJtaXRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKbm90X2JlZm9yZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCghhdHRlbXB0cxgMIAMoCzIULnJlc3Byb3h5LnYxLkF0dGVtcHQSJAoFZXJyb3IYDSABKAsyFS5yZXNwcm94eS52MS5Kb2JFcnJvchImCgZyZXN1bHQYDiABKAsyFi5yZXNwcm94eS52MS5Kb2JSZXN1bHQSEgoKcmVkcml2ZV9vZhgPIAEoCRITCgtyZWRyaXZlbl9hcxgQIAEoCRItCghjYWxsYmFjaxgRIAEoCzIbLnJlc3Byb3h5LnYxLkNhbGxiYWNrU3RhdHVzEg4KBmN1cnNvchgSIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIm0KCEpvYkVycm9yEiYKBGNvZGUYASABKA4yGC5yZXNwcm94eS52MS5GYWlsdXJlQ29kZRIpCglleGVjdXRpb24YAiABKA4yFi5yZXNwcm94eS52MS5FeGVjdXRpb24SDgoGZGV0YWlsGAMgASgJImwKCUpvYlJlc3VsdBITCgtzdGF0dXNfY29kZRgBIAEoDRISCgpib2R5X2J5dGVzGAIgASgEEhEKCWZpbmFsX3VybBgDIAEoCRIjCgRleGl0GAQgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8ijwIKDkNhbGxiYWNrU3RhdHVzEjAKBXN0YXRlGAEgASgOMiEucmVzcHJveHkudjEuQ2FsbGJhY2tTdGF0dXMuU3RhdGUSEAoIYXR0ZW1wdHMYAiABKA0SNQoRbmV4dF9hdHRlbXB0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGxhc3Rfb3V0Y29tZRgEIAEoCRISCgp3ZWJob29rX2lkGAUgASgJIlgKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfUEVORElORxABEhMKD1NUQVRFX0RFTElWRVJFRBACEhAKDFNUQVRFX0ZBSUxFRBADIjEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSDgoGY3Vyc29yGAIgASgJIsoBChBXYXRjaEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSJAoFc3RhdGUYAyABKA4yFS5yZXNwcm94eS52MS5Kb2JTdGF0ZRIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdhdHRlbXB0GAUgASgNEg8KB2V4aXRfaWQYBiABKAkSJAoFZXJyb3IYByABKAsyFS5yZXNwcm94eS52MS5Kb2JFcnJvciIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIvCg5HZXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNwcm94eS52MS5Kb2IiJQoTR2V0Sm9iUmVzdWx0UmVxdWVzdBIOCgZqb2JfaWQYASABKAkiWgoUR2V0Sm9iUmVzdWx0UmVzcG9uc2USKgoEaGVhZBgBIAEoCzIaLnJlc3Byb3h5LnYxLkpvYlJlc3VsdEhlYWRIABIOCgRib2R5GAIgASgMSABCBgoEcGFydCLlAQoNSm9iUmVzdWx0SGVhZBITCgtzdGF0dXNfY29kZRgBIAEoDRIkCgdoZWFkZXJzGAIgAygLMhMucmVzcHJveHkudjEuSGVhZGVyEhEKCWZpbmFsX3VybBgDIAEoCRIjCgRleGl0GAQgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoIYXR0ZW1wdHMYBSADKAsyFC5yZXNwcm94eS52MS5BdHRlbXB0EiUKB3RpbWluZ3MYBiABKAsyFC5yZXNwcm94eS52MS5UaW1pbmdzEhIKCmJvZHlfYnl0ZXMYByABKAQiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAucmVzcHJveHkudjEuSm9iIrMCCg9MaXN0Sm9ic1JlcXVlc3QSJQoGc3RhdGVzGAEgAygOMhUucmVzcHJveHkudjEuSm9iU3RhdGUSOAoGbGFiZWxzGAIgAygLMigucmVzcHJveHkudjEuTGlzdEpvYnNSZXF1ZXN0LkxhYmVsc0VudHJ5EjMKD3N1Ym1pdHRlZF9hZnRlchgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQc3VibWl0dGVkX2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcGFnZV9zaXplGAUgASgNEhIKCnBhZ2VfdG9rZW4YBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5yZXNwcm94eS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiMKEVJlZHJpdmVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIzChJSZWRyaXZlSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAucmVzcHJveHkudjEuSm9iKq4CCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESFAoQSk9CX1NUQVRFX0xFQVNFRBACEhgKFEpPQl9TVEFURV9ESVNQQVRDSEVEEAMSFQoRSk9CX1NUQVRFX1JVTk5JTkcQBBIYChRKT0JfU1RBVEVfUkVUUllfV0FJVBAFEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQChIUChBKT0JfU1RBVEVfRkFJTEVEEAsSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAMEhUKEUpPQl9TVEFURV9FWFBJUkVEEA0SEgoOSk9CX1NUQVRFX0RFQUQQDhIdChlKT0JfU1RBVEVfT1VUQ09NRV9VTktOT1dOEA9iBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_resproxy_v1_failure, file_resproxy_v1_http, file_resproxy_v1_job_parts, file_resproxy_v1_target]);
+  fileDesc("Ch1yZXNwcm94eS92MS9kdXJhYmxlX2pvYi5wcm90bxILcmVzcHJveHkudjEi+QMKEFN1Ym1pdEpvYlJlcXVlc3QSKQoHcmVxdWVzdBgBIAEoCzIYLnJlc3Byb3h5LnYxLkh0dHBSZXF1ZXN0EiMKBnRhcmdldBgCIAEoCzITLnJlc3Byb3h5LnYxLlRhcmdldBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRInCgVyZXRyeRgFIAEoCzIYLnJlc3Byb3h5LnYxLlJldHJ5UG9saWN5EhUKCHByaW9yaXR5GAYgASgNSACIAQESKAoFZGVsYXkYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI5CgZsYWJlbHMYCSADKAsyKS5yZXNwcm94eS52MS5TdWJtaXRKb2JSZXF1ZXN0LkxhYmVsc0VudHJ5EhQKDGF0X21vc3Rfb25jZRgKIAEoCBInCghjYWxsYmFjaxgLIAEoCzIVLnJlc3Byb3h5LnYxLkNhbGxiYWNrGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCwoJX3ByaW9yaXR5IhcKCENhbGxiYWNrEgsKA3VybBgBIAEoCSJDChFTdWJtaXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNwcm94eS52MS5Kb2ISDwoHZXhpc3RlZBgCIAEoCCL1BAoDSm9iEg4KBmpvYl9pZBgBIAEoCRIkCgVzdGF0ZRgCIAEoDjIVLnJlc3Byb3h5LnYxLkpvYlN0YXRlEg4KBm1ldGhvZBgDIAEoCRILCgN1cmwYBCABKAkSDgoGY2FsbGVyGAUgASgJEhAKCHByaW9yaXR5GAYgASgNEiwKBmxhYmVscxgHIAMoCzIcLnJlc3Byb3h5LnYxLkpvYi5MYWJlbHNFbnRyeRIvCgtzdWJtaXRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKbm90X2JlZm9yZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCghhdHRlbXB0cxgMIAMoCzIULnJlc3Byb3h5LnYxLkF0dGVtcHQSJAoFZXJyb3IYDSABKAsyFS5yZXNwcm94eS52MS5Kb2JFcnJvchImCgZyZXN1bHQYDiABKAsyFi5yZXNwcm94eS52MS5Kb2JSZXN1bHQSEgoKcmVkcml2ZV9vZhgPIAEoCRITCgtyZWRyaXZlbl9hcxgQIAEoCRItCghjYWxsYmFjaxgRIAEoCzIbLnJlc3Byb3h5LnYxLkNhbGxiYWNrU3RhdHVzEg4KBmN1cnNvchgSIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIm0KCEpvYkVycm9yEiYKBGNvZGUYASABKA4yGC5yZXNwcm94eS52MS5GYWlsdXJlQ29kZRIpCglleGVjdXRpb24YAiABKA4yFi5yZXNwcm94eS52MS5FeGVjdXRpb24SDgoGZGV0YWlsGAMgASgJImwKCUpvYlJlc3VsdBITCgtzdGF0dXNfY29kZRgBIAEoDRISCgpib2R5X2J5dGVzGAIgASgEEhEKCWZpbmFsX3VybBgDIAEoCRIjCgRleGl0GAQgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8ijwIKDkNhbGxiYWNrU3RhdHVzEjAKBXN0YXRlGAEgASgOMiEucmVzcHJveHkudjEuQ2FsbGJhY2tTdGF0dXMuU3RhdGUSEAoIYXR0ZW1wdHMYAiABKA0SNQoRbmV4dF9hdHRlbXB0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGxhc3Rfb3V0Y29tZRgEIAEoCRISCgp3ZWJob29rX2lkGAUgASgJIlgKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfUEVORElORxABEhMKD1NUQVRFX0RFTElWRVJFRBACEhAKDFNUQVRFX0ZBSUxFRBADIjEKD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSDgoGY3Vyc29yGAIgASgJIsoBChBXYXRjaEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSJAoFc3RhdGUYAyABKA4yFS5yZXNwcm94eS52MS5Kb2JTdGF0ZRIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdhdHRlbXB0GAUgASgNEg8KB2V4aXRfaWQYBiABKAkSJAoFZXJyb3IYByABKAsyFS5yZXNwcm94eS52MS5Kb2JFcnJvciIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIvCg5HZXRKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5yZXNwcm94eS52MS5Kb2IiJQoTR2V0Sm9iUmVzdWx0UmVxdWVzdBIOCgZqb2JfaWQYASABKAkiWgoUR2V0Sm9iUmVzdWx0UmVzcG9uc2USKgoEaGVhZBgBIAEoCzIaLnJlc3Byb3h5LnYxLkpvYlJlc3VsdEhlYWRIABIOCgRib2R5GAIgASgMSABCBgoEcGFydCLlAQoNSm9iUmVzdWx0SGVhZBITCgtzdGF0dXNfY29kZRgBIAEoDRIkCgdoZWFkZXJzGAIgAygLMhMucmVzcHJveHkudjEuSGVhZGVyEhEKCWZpbmFsX3VybBgDIAEoCRIjCgRleGl0GAQgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoIYXR0ZW1wdHMYBSADKAsyFC5yZXNwcm94eS52MS5BdHRlbXB0EiUKB3RpbWluZ3MYBiABKAsyFC5yZXNwcm94eS52MS5UaW1pbmdzEhIKCmJvZHlfYnl0ZXMYByABKAQiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAucmVzcHJveHkudjEuSm9iIrMCCg9MaXN0Sm9ic1JlcXVlc3QSJQoGc3RhdGVzGAEgAygOMhUucmVzcHJveHkudjEuSm9iU3RhdGUSOAoGbGFiZWxzGAIgAygLMigucmVzcHJveHkudjEuTGlzdEpvYnNSZXF1ZXN0LkxhYmVsc0VudHJ5EjMKD3N1Ym1pdHRlZF9hZnRlchgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQc3VibWl0dGVkX2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcGFnZV9zaXplGAUgASgNEhIKCnBhZ2VfdG9rZW4YBiABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJLChBMaXN0Sm9ic1Jlc3BvbnNlEh4KBGpvYnMYASADKAsyEC5yZXNwcm94eS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiMKEVJlZHJpdmVKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIzChJSZWRyaXZlSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAucmVzcHJveHkudjEuSm9iIkAKEVN1Ym1pdEpvYnNSZXF1ZXN0EisKBGpvYnMYASADKAsyHS5yZXNwcm94eS52MS5TdWJtaXRKb2JSZXF1ZXN0IkIKElN1Ym1pdEpvYnNSZXNwb25zZRIsCghvdXRjb21lcxgBIAMoCzIaLnJlc3Byb3h5LnYxLlN1Ym1pdE91dGNvbWUifgoNU3VibWl0T3V0Y29tZRIzCglzdWJtaXR0ZWQYASABKAsyHi5yZXNwcm94eS52MS5TdWJtaXRKb2JSZXNwb25zZUgAEi0KB2ZhaWx1cmUYAiABKAsyGi5yZXNwcm94eS52MS5TdWJtaXRGYWlsdXJlSABCCQoHb3V0Y29tZSLBAQoNU3VibWl0RmFpbHVyZRImCgRjb2RlGAEgASgOMhgucmVzcHJveHkudjEuRmFpbHVyZUNvZGUSKQoJZXhlY3V0aW9uGAIgASgOMhYucmVzcHJveHkudjEuRXhlY3V0aW9uEg4KBmRldGFpbBgDIAEoCRINCgVmaWVsZBgEIAEoCRIOCgZqb2JfaWQYBSABKAkSLgoLcmV0cnlfYWZ0ZXIYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iowEKEFdhdGNoSm9ic1JlcXVlc3QSOQoGbGFiZWxzGAEgAygLMikucmVzcHJveHkudjEuV2F0Y2hKb2JzUmVxdWVzdC5MYWJlbHNFbnRyeRIOCgZjdXJzb3IYAiABKAkSFQoNcHJlc2VudF9maXJzdBgDIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIsUBChFXYXRjaEpvYnNSZXNwb25zZRIOCgZjdXJzb3IYASABKAkSIwoHcHJlc2VudBgCIAEoCzIQLnJlc3Byb3h5LnYxLkpvYkgAEi8KBmNoYW5nZRgDIAEoCzIdLnJlc3Byb3h5LnYxLldhdGNoSm9iUmVzcG9uc2VIABI3CgZzeW5jZWQYBCABKAsyJS5yZXNwcm94eS52MS5XYXRjaEpvYnNSZXNwb25zZS5TeW5jZWRIABoICgZTeW5jZWRCBwoFZXZlbnQiKgoYUmVkZWxpdmVyQ2FsbGJhY2tSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSJKChlSZWRlbGl2ZXJDYWxsYmFja1Jlc3BvbnNlEi0KCGNhbGxiYWNrGAEgASgLMhsucmVzcHJveHkudjEuQ2FsbGJhY2tTdGF0dXMqrgIKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIUChBKT0JfU1RBVEVfTEVBU0VEEAISGAoUSk9CX1NUQVRFX0RJU1BBVENIRUQQAxIVChFKT0JfU1RBVEVfUlVOTklORxAEEhgKFEpPQl9TVEFURV9SRVRSWV9XQUlUEAUSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAKEhQKEEpPQl9TVEFURV9GQUlMRUQQCxIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAwSFQoRSk9CX1NUQVRFX0VYUElSRUQQDRISCg5KT0JfU1RBVEVfREVBRBAOEh0KGUpPQl9TVEFURV9PVVRDT01FX1VOS05PV04QD2IGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_resproxy_v1_failure, file_resproxy_v1_http, file_resproxy_v1_job_parts, file_resproxy_v1_target]);
 
 /**
  * @generated from message resproxy.v1.SubmitJobRequest
@@ -82,7 +82,8 @@ export type SubmitJobRequest = Message<"resproxy.v1.SubmitJobRequest"> & {
   queueTimeout?: Duration | undefined;
 
   /**
-   * Up to 16, for ListJobs; keys and values of 1 to 63 characters A-Z, a-z, 0-9, dot, dash, slash or underscore.
+   * Up to 16, for ListJobs and WatchJobs; keys and values of 1 to 63 characters A-Z, a-z, 0-9, dot, dash, slash or
+   * underscore.
    *
    * @generated from field: map<string, string> labels = 9;
    */
@@ -768,6 +769,250 @@ export type RedriveJobResponse = Message<"resproxy.v1.RedriveJobResponse"> & {
  */
 export const RedriveJobResponseSchema: GenMessage<RedriveJobResponse> = /*@__PURE__*/
   messageDesc(file_resproxy_v1_durable_job, 19);
+
+/**
+ * @generated from message resproxy.v1.SubmitJobsRequest
+ */
+export type SubmitJobsRequest = Message<"resproxy.v1.SubmitJobsRequest"> & {
+  /**
+   * 1 to 100, and no more bytes than a message may have: 17 MiB, as JSON 24 MiB.
+   *
+   * @generated from field: repeated resproxy.v1.SubmitJobRequest jobs = 1;
+   */
+  jobs: SubmitJobRequest[];
+};
+
+/**
+ * Describes the message resproxy.v1.SubmitJobsRequest.
+ * Use `create(SubmitJobsRequestSchema)` to create a new message.
+ */
+export const SubmitJobsRequestSchema: GenMessage<SubmitJobsRequest> = /*@__PURE__*/
+  messageDesc(file_resproxy_v1_durable_job, 20);
+
+/**
+ * @generated from message resproxy.v1.SubmitJobsResponse
+ */
+export type SubmitJobsResponse = Message<"resproxy.v1.SubmitJobsResponse"> & {
+  /**
+   * One for each job, in their order.
+   *
+   * @generated from field: repeated resproxy.v1.SubmitOutcome outcomes = 1;
+   */
+  outcomes: SubmitOutcome[];
+};
+
+/**
+ * Describes the message resproxy.v1.SubmitJobsResponse.
+ * Use `create(SubmitJobsResponseSchema)` to create a new message.
+ */
+export const SubmitJobsResponseSchema: GenMessage<SubmitJobsResponse> = /*@__PURE__*/
+  messageDesc(file_resproxy_v1_durable_job, 21);
+
+/**
+ * @generated from message resproxy.v1.SubmitOutcome
+ */
+export type SubmitOutcome = Message<"resproxy.v1.SubmitOutcome"> & {
+  /**
+   * @generated from oneof resproxy.v1.SubmitOutcome.outcome
+   */
+  outcome: {
+    /**
+     * @generated from field: resproxy.v1.SubmitJobResponse submitted = 1;
+     */
+    value: SubmitJobResponse;
+    case: "submitted";
+  } | {
+    /**
+     * @generated from field: resproxy.v1.SubmitFailure failure = 2;
+     */
+    value: SubmitFailure;
+    case: "failure";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message resproxy.v1.SubmitOutcome.
+ * Use `create(SubmitOutcomeSchema)` to create a new message.
+ */
+export const SubmitOutcomeSchema: GenMessage<SubmitOutcome> = /*@__PURE__*/
+  messageDesc(file_resproxy_v1_durable_job, 22);
+
+/**
+ * What SubmitJob would have failed with.
+ *
+ * @generated from message resproxy.v1.SubmitFailure
+ */
+export type SubmitFailure = Message<"resproxy.v1.SubmitFailure"> & {
+  /**
+   * @generated from field: resproxy.v1.FailureCode code = 1;
+   */
+  code: FailureCode;
+
+  /**
+   * POSSIBLE when the store gave no answer and may have taken the job.
+   *
+   * @generated from field: resproxy.v1.Execution execution = 2;
+   */
+  execution: Execution;
+
+  /**
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+
+  /**
+   * The field at fault, as SubmitJob names it.
+   *
+   * @generated from field: string field = 4;
+   */
+  field: string;
+
+  /**
+   * @generated from field: string job_id = 5;
+   */
+  jobId: string;
+
+  /**
+   * Unset when sending the same again is not sensible.
+   *
+   * @generated from field: google.protobuf.Duration retry_after = 6;
+   */
+  retryAfter?: Duration | undefined;
+};
+
+/**
+ * Describes the message resproxy.v1.SubmitFailure.
+ * Use `create(SubmitFailureSchema)` to create a new message.
+ */
+export const SubmitFailureSchema: GenMessage<SubmitFailure> = /*@__PURE__*/
+  messageDesc(file_resproxy_v1_durable_job, 23);
+
+/**
+ * @generated from message resproxy.v1.WatchJobsRequest
+ */
+export type WatchJobsRequest = Message<"resproxy.v1.WatchJobsRequest"> & {
+  /**
+   * Exactly one.
+   *
+   * @generated from field: map<string, string> labels = 1;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Of an earlier response. What came after it is told, perhaps with some of what came before: whoever keeps the newest
+   * WatchJobResponse.cursor of each job knows what it has seen. Empty means from now on.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+
+  /**
+   * First tell how every job with the label stands; not together with a cursor.
+   *
+   * @generated from field: bool present_first = 3;
+   */
+  presentFirst: boolean;
+};
+
+/**
+ * Describes the message resproxy.v1.WatchJobsRequest.
+ * Use `create(WatchJobsRequestSchema)` to create a new message.
+ */
+export const WatchJobsRequestSchema: GenMessage<WatchJobsRequest> = /*@__PURE__*/
+  messageDesc(file_resproxy_v1_durable_job, 24);
+
+/**
+ * @generated from message resproxy.v1.WatchJobsResponse
+ */
+export type WatchJobsResponse = Message<"resproxy.v1.WatchJobsResponse"> & {
+  /**
+   * Watching from here misses nothing that came later.
+   *
+   * @generated from field: string cursor = 1;
+   */
+  cursor: string;
+
+  /**
+   * @generated from oneof resproxy.v1.WatchJobsResponse.event
+   */
+  event: {
+    /**
+     * How a job stands, without its result.
+     *
+     * @generated from field: resproxy.v1.Job present = 2;
+     */
+    value: Job;
+    case: "present";
+  } | {
+    /**
+     * @generated from field: resproxy.v1.WatchJobResponse change = 3;
+     */
+    value: WatchJobResponse;
+    case: "change";
+  } | {
+    /**
+     * What there was at the start has been told; from here on it is told as it comes.
+     *
+     * @generated from field: resproxy.v1.WatchJobsResponse.Synced synced = 4;
+     */
+    value: WatchJobsResponse_Synced;
+    case: "synced";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message resproxy.v1.WatchJobsResponse.
+ * Use `create(WatchJobsResponseSchema)` to create a new message.
+ */
+export const WatchJobsResponseSchema: GenMessage<WatchJobsResponse> = /*@__PURE__*/
+  messageDesc(file_resproxy_v1_durable_job, 25);
+
+/**
+ * @generated from message resproxy.v1.WatchJobsResponse.Synced
+ */
+export type WatchJobsResponse_Synced = Message<"resproxy.v1.WatchJobsResponse.Synced"> & {
+};
+
+/**
+ * Describes the message resproxy.v1.WatchJobsResponse.Synced.
+ * Use `create(WatchJobsResponse_SyncedSchema)` to create a new message.
+ */
+export const WatchJobsResponse_SyncedSchema: GenMessage<WatchJobsResponse_Synced> = /*@__PURE__*/
+  messageDesc(file_resproxy_v1_durable_job, 25, 0);
+
+/**
+ * @generated from message resproxy.v1.RedeliverCallbackRequest
+ */
+export type RedeliverCallbackRequest = Message<"resproxy.v1.RedeliverCallbackRequest"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message resproxy.v1.RedeliverCallbackRequest.
+ * Use `create(RedeliverCallbackRequestSchema)` to create a new message.
+ */
+export const RedeliverCallbackRequestSchema: GenMessage<RedeliverCallbackRequest> = /*@__PURE__*/
+  messageDesc(file_resproxy_v1_durable_job, 26);
+
+/**
+ * @generated from message resproxy.v1.RedeliverCallbackResponse
+ */
+export type RedeliverCallbackResponse = Message<"resproxy.v1.RedeliverCallbackResponse"> & {
+  /**
+   * @generated from field: resproxy.v1.CallbackStatus callback = 1;
+   */
+  callback?: CallbackStatus | undefined;
+};
+
+/**
+ * Describes the message resproxy.v1.RedeliverCallbackResponse.
+ * Use `create(RedeliverCallbackResponseSchema)` to create a new message.
+ */
+export const RedeliverCallbackResponseSchema: GenMessage<RedeliverCallbackResponse> = /*@__PURE__*/
+  messageDesc(file_resproxy_v1_durable_job, 27);
 
 /**
  * QUEUED -> LEASED -> DISPATCHED -> RUNNING -> a terminal state; RETRY_WAIT leads back to QUEUED.

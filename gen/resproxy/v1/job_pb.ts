@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
-import type { CancelJobRequestSchema, CancelJobResponseSchema, GetJobRequestSchema, GetJobResponseSchema, GetJobResultRequestSchema, GetJobResultResponseSchema, ListJobsRequestSchema, ListJobsResponseSchema, RedriveJobRequestSchema, RedriveJobResponseSchema, SubmitJobRequestSchema, SubmitJobResponseSchema, WatchJobRequestSchema, WatchJobResponseSchema } from "./durable_job_pb.ts";
+import type { CancelJobRequestSchema, CancelJobResponseSchema, GetJobRequestSchema, GetJobResponseSchema, GetJobResultRequestSchema, GetJobResultResponseSchema, ListJobsRequestSchema, ListJobsResponseSchema, RedeliverCallbackRequestSchema, RedeliverCallbackResponseSchema, RedriveJobRequestSchema, RedriveJobResponseSchema, SubmitJobRequestSchema, SubmitJobResponseSchema, SubmitJobsRequestSchema, SubmitJobsResponseSchema, WatchJobRequestSchema, WatchJobResponseSchema, WatchJobsRequestSchema, WatchJobsResponseSchema } from "./durable_job_pb.ts";
 import { file_resproxy_v1_durable_job } from "./durable_job_pb.ts";
 import type { FailureCode } from "./failure_pb.ts";
 import { file_resproxy_v1_failure } from "./failure_pb.ts";
@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file resproxy/v1/job.proto.
  */
 export const file_resproxy_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChVyZXNwcm94eS92MS9qb2IucHJvdG8SC3Jlc3Byb3h5LnYxIs0BCg1SdW5Kb2JSZXF1ZXN0EikKB3JlcXVlc3QYASABKAsyGC5yZXNwcm94eS52MS5IdHRwUmVxdWVzdBIjCgZ0YXJnZXQYAiABKAsyEy5yZXNwcm94eS52MS5UYXJnZXQSKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSJwoFcmV0cnkYBSABKAsyGC5yZXNwcm94eS52MS5SZXRyeVBvbGljeSLBAQoOUnVuSm9iUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEisKCHJlc3BvbnNlGAIgASgLMhkucmVzcHJveHkudjEuSHR0cFJlc3BvbnNlEiMKBGV4aXQYAyABKAsyFS5yZXNwcm94eS52MS5FeGl0SW5mbxImCghhdHRlbXB0cxgEIAMoCzIULnJlc3Byb3h5LnYxLkF0dGVtcHQSJQoHdGltaW5ncxgFIAEoCzIULnJlc3Byb3h5LnYxLlRpbWluZ3MiagoMSHR0cFJlc3BvbnNlEhMKC3N0YXR1c19jb2RlGAEgASgNEiQKB2hlYWRlcnMYAiADKAsyEy5yZXNwcm94eS52MS5IZWFkZXISDAoEYm9keRgDIAEoDBIRCglmaW5hbF91cmwYBCABKAki0AEKEFN0cmVhbUpvYlJlcXVlc3QSKQoHcmVxdWVzdBgBIAEoCzIYLnJlc3Byb3h5LnYxLkh0dHBSZXF1ZXN0EiMKBnRhcmdldBgCIAEoCzITLnJlc3Byb3h5LnYxLlRhcmdldBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRInCgVyZXRyeRgFIAEoCzIYLnJlc3Byb3h5LnYxLlJldHJ5UG9saWN5Iq0BChFTdHJlYW1Kb2JSZXNwb25zZRIoCgZzdGF0dXMYASABKAsyFi5yZXNwcm94eS52MS5Kb2JTdGF0dXNIABIpCgRoZWFkGAIgASgLMhkucmVzcHJveHkudjEuUmVzcG9uc2VIZWFkSAASDgoEYm9keRgDIAEoDEgAEioKB3N1bW1hcnkYBCABKAsyFy5yZXNwcm94eS52MS5Kb2JTdW1tYXJ5SABCBwoFZXZlbnQi8AEKCUpvYlN0YXR1cxIOCgZqb2JfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIrCgVzdGF0ZRgDIAEoDjIcLnJlc3Byb3h5LnYxLkpvYlN0YXR1cy5TdGF0ZRIjCgRleGl0GAQgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoEY29kZRgFIAEoDjIYLnJlc3Byb3h5LnYxLkZhaWx1cmVDb2RlIkgKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASFAoQU1RBVEVfRElTUEFUQ0hFRBABEhIKDlNUQVRFX1JFVFJZSU5HEAIiXAoMUmVzcG9uc2VIZWFkEhMKC3N0YXR1c19jb2RlGAEgASgNEiQKB2hlYWRlcnMYAiADKAsyEy5yZXNwcm94eS52MS5IZWFkZXISEQoJZmluYWxfdXJsGAMgASgJIqQBCgpKb2JTdW1tYXJ5Eg4KBmpvYl9pZBgBIAEoCRIjCgRleGl0GAIgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoIYXR0ZW1wdHMYAyADKAsyFC5yZXNwcm94eS52MS5BdHRlbXB0EiUKB3RpbWluZ3MYBCABKAsyFC5yZXNwcm94eS52MS5UaW1pbmdzEhIKCmJvZHlfYnl0ZXMYBSABKAQysgUKCkpvYlNlcnZpY2USQQoGUnVuSm9iEhoucmVzcHJveHkudjEuUnVuSm9iUmVxdWVzdBobLnJlc3Byb3h5LnYxLlJ1bkpvYlJlc3BvbnNlEkwKCVN0cmVhbUpvYhIdLnJlc3Byb3h5LnYxLlN0cmVhbUpvYlJlcXVlc3QaHi5yZXNwcm94eS52MS5TdHJlYW1Kb2JSZXNwb25zZTABEkoKCVN1Ym1pdEpvYhIdLnJlc3Byb3h5LnYxLlN1Ym1pdEpvYlJlcXVlc3QaHi5yZXNwcm94eS52MS5TdWJtaXRKb2JSZXNwb25zZRJJCghXYXRjaEpvYhIcLnJlc3Byb3h5LnYxLldhdGNoSm9iUmVxdWVzdBodLnJlc3Byb3h5LnYxLldhdGNoSm9iUmVzcG9uc2UwARJBCgZHZXRKb2ISGi5yZXNwcm94eS52MS5HZXRKb2JSZXF1ZXN0GhsucmVzcHJveHkudjEuR2V0Sm9iUmVzcG9uc2USVQoMR2V0Sm9iUmVzdWx0EiAucmVzcHJveHkudjEuR2V0Sm9iUmVzdWx0UmVxdWVzdBohLnJlc3Byb3h5LnYxLkdldEpvYlJlc3VsdFJlc3BvbnNlMAESSgoJQ2FuY2VsSm9iEh0ucmVzcHJveHkudjEuQ2FuY2VsSm9iUmVxdWVzdBoeLnJlc3Byb3h5LnYxLkNhbmNlbEpvYlJlc3BvbnNlEkcKCExpc3RKb2JzEhwucmVzcHJveHkudjEuTGlzdEpvYnNSZXF1ZXN0Gh0ucmVzcHJveHkudjEuTGlzdEpvYnNSZXNwb25zZRJNCgpSZWRyaXZlSm9iEh4ucmVzcHJveHkudjEuUmVkcml2ZUpvYlJlcXVlc3QaHy5yZXNwcm94eS52MS5SZWRyaXZlSm9iUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_duration, file_resproxy_v1_durable_job, file_resproxy_v1_failure, file_resproxy_v1_http, file_resproxy_v1_job_parts, file_resproxy_v1_target]);
+  fileDesc("ChVyZXNwcm94eS92MS9qb2IucHJvdG8SC3Jlc3Byb3h5LnYxIs0BCg1SdW5Kb2JSZXF1ZXN0EikKB3JlcXVlc3QYASABKAsyGC5yZXNwcm94eS52MS5IdHRwUmVxdWVzdBIjCgZ0YXJnZXQYAiABKAsyEy5yZXNwcm94eS52MS5UYXJnZXQSKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9pZGVtcG90ZW5jeV9rZXkYBCABKAkSJwoFcmV0cnkYBSABKAsyGC5yZXNwcm94eS52MS5SZXRyeVBvbGljeSLBAQoOUnVuSm9iUmVzcG9uc2USDgoGam9iX2lkGAEgASgJEisKCHJlc3BvbnNlGAIgASgLMhkucmVzcHJveHkudjEuSHR0cFJlc3BvbnNlEiMKBGV4aXQYAyABKAsyFS5yZXNwcm94eS52MS5FeGl0SW5mbxImCghhdHRlbXB0cxgEIAMoCzIULnJlc3Byb3h5LnYxLkF0dGVtcHQSJQoHdGltaW5ncxgFIAEoCzIULnJlc3Byb3h5LnYxLlRpbWluZ3MiagoMSHR0cFJlc3BvbnNlEhMKC3N0YXR1c19jb2RlGAEgASgNEiQKB2hlYWRlcnMYAiADKAsyEy5yZXNwcm94eS52MS5IZWFkZXISDAoEYm9keRgDIAEoDBIRCglmaW5hbF91cmwYBCABKAki0AEKEFN0cmVhbUpvYlJlcXVlc3QSKQoHcmVxdWVzdBgBIAEoCzIYLnJlc3Byb3h5LnYxLkh0dHBSZXF1ZXN0EiMKBnRhcmdldBgCIAEoCzITLnJlc3Byb3h5LnYxLlRhcmdldBIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD2lkZW1wb3RlbmN5X2tleRgEIAEoCRInCgVyZXRyeRgFIAEoCzIYLnJlc3Byb3h5LnYxLlJldHJ5UG9saWN5Iq0BChFTdHJlYW1Kb2JSZXNwb25zZRIoCgZzdGF0dXMYASABKAsyFi5yZXNwcm94eS52MS5Kb2JTdGF0dXNIABIpCgRoZWFkGAIgASgLMhkucmVzcHJveHkudjEuUmVzcG9uc2VIZWFkSAASDgoEYm9keRgDIAEoDEgAEioKB3N1bW1hcnkYBCABKAsyFy5yZXNwcm94eS52MS5Kb2JTdW1tYXJ5SABCBwoFZXZlbnQi8AEKCUpvYlN0YXR1cxIOCgZqb2JfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIrCgVzdGF0ZRgDIAEoDjIcLnJlc3Byb3h5LnYxLkpvYlN0YXR1cy5TdGF0ZRIjCgRleGl0GAQgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoEY29kZRgFIAEoDjIYLnJlc3Byb3h5LnYxLkZhaWx1cmVDb2RlIkgKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASFAoQU1RBVEVfRElTUEFUQ0hFRBABEhIKDlNUQVRFX1JFVFJZSU5HEAIiXAoMUmVzcG9uc2VIZWFkEhMKC3N0YXR1c19jb2RlGAEgASgNEiQKB2hlYWRlcnMYAiADKAsyEy5yZXNwcm94eS52MS5IZWFkZXISEQoJZmluYWxfdXJsGAMgASgJIqQBCgpKb2JTdW1tYXJ5Eg4KBmpvYl9pZBgBIAEoCRIjCgRleGl0GAIgASgLMhUucmVzcHJveHkudjEuRXhpdEluZm8SJgoIYXR0ZW1wdHMYAyADKAsyFC5yZXNwcm94eS52MS5BdHRlbXB0EiUKB3RpbWluZ3MYBCABKAsyFC5yZXNwcm94eS52MS5UaW1pbmdzEhIKCmJvZHlfYnl0ZXMYBSABKAQyswcKCkpvYlNlcnZpY2USQQoGUnVuSm9iEhoucmVzcHJveHkudjEuUnVuSm9iUmVxdWVzdBobLnJlc3Byb3h5LnYxLlJ1bkpvYlJlc3BvbnNlEkwKCVN0cmVhbUpvYhIdLnJlc3Byb3h5LnYxLlN0cmVhbUpvYlJlcXVlc3QaHi5yZXNwcm94eS52MS5TdHJlYW1Kb2JSZXNwb25zZTABEkoKCVN1Ym1pdEpvYhIdLnJlc3Byb3h5LnYxLlN1Ym1pdEpvYlJlcXVlc3QaHi5yZXNwcm94eS52MS5TdWJtaXRKb2JSZXNwb25zZRJNCgpTdWJtaXRKb2JzEh4ucmVzcHJveHkudjEuU3VibWl0Sm9ic1JlcXVlc3QaHy5yZXNwcm94eS52MS5TdWJtaXRKb2JzUmVzcG9uc2USSQoIV2F0Y2hKb2ISHC5yZXNwcm94eS52MS5XYXRjaEpvYlJlcXVlc3QaHS5yZXNwcm94eS52MS5XYXRjaEpvYlJlc3BvbnNlMAESTAoJV2F0Y2hKb2JzEh0ucmVzcHJveHkudjEuV2F0Y2hKb2JzUmVxdWVzdBoeLnJlc3Byb3h5LnYxLldhdGNoSm9ic1Jlc3BvbnNlMAESQQoGR2V0Sm9iEhoucmVzcHJveHkudjEuR2V0Sm9iUmVxdWVzdBobLnJlc3Byb3h5LnYxLkdldEpvYlJlc3BvbnNlElUKDEdldEpvYlJlc3VsdBIgLnJlc3Byb3h5LnYxLkdldEpvYlJlc3VsdFJlcXVlc3QaIS5yZXNwcm94eS52MS5HZXRKb2JSZXN1bHRSZXNwb25zZTABEkoKCUNhbmNlbEpvYhIdLnJlc3Byb3h5LnYxLkNhbmNlbEpvYlJlcXVlc3QaHi5yZXNwcm94eS52MS5DYW5jZWxKb2JSZXNwb25zZRJHCghMaXN0Sm9icxIcLnJlc3Byb3h5LnYxLkxpc3RKb2JzUmVxdWVzdBodLnJlc3Byb3h5LnYxLkxpc3RKb2JzUmVzcG9uc2USTQoKUmVkcml2ZUpvYhIeLnJlc3Byb3h5LnYxLlJlZHJpdmVKb2JSZXF1ZXN0Gh8ucmVzcHJveHkudjEuUmVkcml2ZUpvYlJlc3BvbnNlEmIKEVJlZGVsaXZlckNhbGxiYWNrEiUucmVzcHJveHkudjEuUmVkZWxpdmVyQ2FsbGJhY2tSZXF1ZXN0GiYucmVzcHJveHkudjEuUmVkZWxpdmVyQ2FsbGJhY2tSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_resproxy_v1_durable_job, file_resproxy_v1_failure, file_resproxy_v1_http, file_resproxy_v1_job_parts, file_resproxy_v1_target]);
 
 /**
  * @generated from message resproxy.v1.RunJobRequest
@@ -369,10 +369,10 @@ export const JobSummarySchema: GenMessage<JobSummary> = /*@__PURE__*/
   messageDesc(file_resproxy_v1_job, 7);
 
 /**
- * Every call needs `authorization: Bearer TOKEN`. Running, submitting, cancelling and redriving need the scope jobs:run;
- * watching, getting and listing need jobs:read; neither implies the other. Another tenant's job does not exist. A
- * failure carries google.rpc.ErrorInfo (reason is a FailureCode, domain is resproxy.dev), and RetryInfo only when
- * retrying is sensible.
+ * Every call needs `authorization: Bearer TOKEN`. Running, submitting, cancelling, redriving and redelivering need the
+ * scope jobs:run; watching, getting and listing need jobs:read; neither implies the other. Another tenant's job does not
+ * exist. A failure carries google.rpc.ErrorInfo (reason is a FailureCode, domain is resproxy.dev), and RetryInfo only
+ * when retrying is sensible.
  *
  * @generated from service resproxy.v1.JobService
  */
@@ -410,6 +410,16 @@ export const JobService: GenService<{
     output: typeof SubmitJobResponseSchema;
   },
   /**
+   * The same for many jobs at once. Each has its own outcome: one that is refused takes no other with it.
+   *
+   * @generated from rpc resproxy.v1.JobService.SubmitJobs
+   */
+  submitJobs: {
+    methodKind: "unary";
+    input: typeof SubmitJobsRequestSchema;
+    output: typeof SubmitJobsResponseSchema;
+  },
+  /**
    * Tells every change of a job's state, from the cursor on or from its beginning, and ends with its terminal state.
    *
    * @generated from rpc resproxy.v1.JobService.WatchJob
@@ -418,6 +428,18 @@ export const JobService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchJobRequestSchema;
     output: typeof WatchJobResponseSchema;
+  },
+  /**
+   * Tells every change of every job of the tenant with a label, until the caller leaves. At most 1,000 of them may be
+   * open at a time; those from before the watch are found among at least the newest 5,000 jobs of the tenant. In one
+   * stream nothing is told twice; after a cursor nothing is missed, and some may be told again.
+   *
+   * @generated from rpc resproxy.v1.JobService.WatchJobs
+   */
+  watchJobs: {
+    methodKind: "server_streaming";
+    input: typeof WatchJobsRequestSchema;
+    output: typeof WatchJobsResponseSchema;
   },
   /**
    * @generated from rpc resproxy.v1.JobService.GetJob
@@ -466,6 +488,16 @@ export const JobService: GenService<{
     methodKind: "unary";
     input: typeof RedriveJobRequestSchema;
     output: typeof RedriveJobResponseSchema;
+  },
+  /**
+   * Begins the callback of a job that is over anew, with its whole schedule, whatever came of it before.
+   *
+   * @generated from rpc resproxy.v1.JobService.RedeliverCallback
+   */
+  redeliverCallback: {
+    methodKind: "unary";
+    input: typeof RedeliverCallbackRequestSchema;
+    output: typeof RedeliverCallbackResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_resproxy_v1_job, 0);

@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { Webhook } from 'standardwebhooks';
 import { OwnNetwork } from '../../guard/own-network.ts';
+import type { Clock } from '../../kit/clock.ts';
 import { ManualClock } from '../../kit/manual-clock.ts';
 import type { CallbackState } from '../jobs/job.ts';
 import type { DeliveryOutcome, JobStore } from '../jobs/job-store.ts';
@@ -11,8 +15,9 @@ import { memoryJobStore } from '../jobs/memory-store.ts';
 import { job, ref } from '../jobs/suite/subject.ts';
 import { callbackLimits } from './callback-limits.ts';
 import { CallbackRules, parseReceiver } from './callback-rules.ts';
+import { CallbackSecrets, type SecretSource } from './callback-secrets.ts';
 import { Deliverer } from './deliverer.ts';
-import { openReceiver } from './receiver-fixture.ts';
+import { openReceiver, type Received } from './receiver-fixture.ts';
 import { parseSecret } from './signature.ts';
 
 const secret = `whsec_${randomBytes(32).toString('base64')}`;
@@ -28,7 +33,14 @@ async function becomes(is: () => boolean | Promise<boolean>): Promise<void> {
 
 type Answer = (response: ServerResponse) => void;
 
-async function delivering(answer?: Answer, { known = true, allowed = true } = {}) {
+interface Given {
+  readonly known?: boolean;
+  readonly allowed?: boolean;
+  /** Instead of the one secret of the tenant. */
+  readonly source?: (clock: Clock) => SecretSource;
+}
+
+async function delivering(answer?: Answer, { known = true, allowed = true, source }: Given = {}) {
   const clock = new ManualClock();
   const store = memoryJobStore({ now: () => clock.wallMs() });
   const receiver = await openReceiver(answer);
@@ -39,7 +51,7 @@ async function delivering(answer?: Answer, { known = true, allowed = true } = {}
   const deliverer = new Deliverer({
     store,
     rules: new CallbackRules(allow, own),
-    secrets: { of: (tenant) => (known && tenant === 'acme' ? [parseSecret(secret)] : []) },
+    secrets: source?.(clock) ?? { of: (tenant) => (known && tenant === 'acme' ? [parseSecret(secret)] : []) },
     webhookId: (jobId) => `msg_${jobId}`,
     clock,
     random: () => 0.5,
@@ -88,6 +100,49 @@ describe('a callback', () => {
       data: { jobId: 'j1', state: 'CANCELLED', labels: { order: '7' }, code: 'CANCELLED', execution: 'NOT_STARTED' },
     });
     expect(await state()).toMatchObject({ state: 'DELIVERED', tries: 1, last: 'status 204' });
+  });
+
+  test('is signed by each secret that the file holds now, so that a receiver changes its own without missing one', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'secrets-'));
+    cleanUps.push(() => rm(dir, { recursive: true }));
+    const path = join(dir, 'callback-secrets.json');
+    const next = `whsec_${randomBytes(32).toString('base64')}`;
+    const write = (...secrets: string[]) => writeFile(path, JSON.stringify({ secrets: [{ tenant: 'acme', secrets }] }));
+    await write(secret);
+    let file: CallbackSecrets | undefined;
+    const source = (clock: Clock) => {
+      file = new CallbackSecrets({ path, clock, log: pino({ enabled: false }) });
+      return file;
+    };
+    const { end, receiver, outcomesAre, clock } = await delivering(undefined, { source });
+    await file?.start();
+    cleanUps.push(() => file?.stop());
+    const holds = (count: number) =>
+      becomes(async () => {
+        await clock.advance(300);
+        return file?.of('acme').length === count;
+      });
+    /** Whether a receiver that knows only the old one takes the newest delivery, and one that knows only the new. */
+    const takenBy = () => {
+      const { headers = {}, body = '' }: Partial<Received> = receiver.received.at(-1) ?? {};
+      const id = String(headers['webhook-id']);
+      const at = new Date(Number(headers['webhook-timestamp']) * 1000);
+      const sent = String(headers['webhook-signature']).split(' ');
+      return [secret, next].map((known) => sent.includes(new Webhook(known).sign(id, at, body)));
+    };
+    await end('j1');
+    await outcomesAre(1);
+    expect(takenBy()).toEqual([true, false]);
+    await write(next, secret);
+    await holds(2);
+    await end('j2');
+    await outcomesAre(2);
+    expect(takenBy()).toEqual([true, true]);
+    await write(next);
+    await holds(1);
+    await end('j3');
+    await outcomesAre(3);
+    expect(takenBy()).toEqual([false, true]);
   });
 
   test('that fails is tried again by the schedule, with the same id, and then given up', async () => {

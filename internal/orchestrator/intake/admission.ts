@@ -62,6 +62,11 @@ export class Admission {
   }
 }
 
+/** Jobs that a call brought besides the one that it was let in for: the calls after it wait for them. */
+export function chargeJobs({ limits: { jobsPerSecond }, load }: Pick<Caller, 'limits' | 'load'>, jobs: number): void {
+  if (jobsPerSecond !== Number.POSITIVE_INFINITY) load.tokens -= jobs;
+}
+
 function isLimited({ limits }: Caller): boolean {
   return limits.maxInFlight !== Number.POSITIVE_INFINITY || limits.jobsPerSecond !== Number.POSITIVE_INFINITY;
 }

@@ -64,6 +64,29 @@ test('a job is submitted, watched, read and listed alike by every door', async (
   }
 });
 
+test('a batch has the same outcomes by every door, and its label is watched alike', async () => {
+  const jobs = [
+    { request: { url }, priority: 10 },
+    { request: { url }, labels: { batch: '1' }, idempotencyKey: 'k' },
+  ];
+  const native = nativeClient(doors.grpcPort);
+  await native.submitJobs({ jobs });
+  await collect(native.watchJob({ jobId: 'job-2' }));
+  const seen = [];
+  for (const client of clients.values()) {
+    const { outcomes } = await client.submitJobs({ jobs });
+    expect(outcomes.map(({ outcome }) => outcome.case)).toEqual(['failure', 'submitted']);
+    const told = [];
+    for await (const { event } of client.watchJobs({ labels: { batch: '1' }, presentFirst: true })) {
+      told.push(event);
+      if (event.case === 'synced') break;
+    }
+    seen.push({ outcomes, told });
+  }
+  expect(seen[0]?.told).toMatchObject([{ case: 'present', value: { jobId: 'job-2' } }, { case: 'synced' }]);
+  expect(seen).toEqual(Array(clients.size).fill(seen[0]));
+});
+
 describe('what goes wrong is told alike by every door', () => {
   const failures: Record<string, (jobs: Jobs) => Promise<unknown>> = {
     'JOB_NOT_FOUND job_id': (jobs) => jobs.getJob({ jobId: 'nobodys' }),
@@ -74,6 +97,9 @@ describe('what goes wrong is told alike by every door', () => {
     'INVALID_REQUEST priority': (jobs) => jobs.submitJob({ request: { url }, priority: 10 }),
     'IDEMPOTENCY_KEY_CONFLICT idempotency_key': (jobs) =>
       jobs.submitJob({ request: { url, method: 'PUT' }, idempotencyKey: 'k' }),
+    'JOB_STATE_CONFLICT job_id of a job without a callback': (jobs) => jobs.redeliverCallback({ jobId: 'job-1' }),
+    'INVALID_REQUEST jobs': (jobs) => jobs.submitJobs({}),
+    'INVALID_REQUEST labels': (jobs) => collect(jobs.watchJobs({})),
     TENANT_QUEUE_FULL: (jobs) => jobs.submitJob({ request: { url } }),
   };
 

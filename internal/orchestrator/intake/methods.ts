@@ -31,24 +31,27 @@ export interface Mount {
 /** What a call of each kind needs; no scope implies another. */
 export const rules = {
   runJob: { scope: 'jobs:run', isJob: true },
-  endJob: { scope: 'jobs:run', isJob: false },
+  actOnJob: { scope: 'jobs:run', isJob: false },
   readJob: { scope: 'jobs:read', isJob: false },
   readAgent: { scope: 'agents:read', isJob: false },
   actOnAgent: { scope: 'agents:admin', isJob: false },
 } as const satisfies Readonly<Record<string, CallRule>>;
 
 export function mountMethods({ jobs, durable, agents }: Services, mount: Mount): void {
-  const { runJob, endJob, readJob, readAgent, actOnAgent } = rules;
+  const { runJob, actOnJob, readJob, readAgent, actOnAgent } = rules;
   const { method: job } = JobDescriptor;
   mount.unary(job.runJob, runJob, (request, context) => jobs.runJob(request, context));
   mount.stream(job.streamJob, runJob, (request, context) => jobs.streamJob(request, context));
   mount.unary(job.submitJob, runJob, (request, context) => durable.submitJob(request, context));
+  mount.unary(job.submitJobs, runJob, (request, context) => durable.submitJobs(request, context));
   mount.stream(job.watchJob, readJob, (request, context) => durable.watchJob(request, context));
+  mount.stream(job.watchJobs, readJob, (request, context) => durable.watchJobs(request, context));
   mount.unary(job.getJob, readJob, (request, context) => durable.getJob(request, context));
   mount.stream(job.getJobResult, readJob, (request, context) => durable.getJobResult(request, context));
-  mount.unary(job.cancelJob, endJob, (request, context) => durable.cancelJob(request, context));
+  mount.unary(job.cancelJob, actOnJob, (request, context) => durable.cancelJob(request, context));
   mount.unary(job.listJobs, readJob, (request, context) => durable.listJobs(request, context));
   mount.unary(job.redriveJob, runJob, (request, context) => durable.redriveJob(request, context));
+  mount.unary(job.redeliverCallback, actOnJob, (request, context) => durable.redeliverCallback(request, context));
 
   const { method: agent } = AgentDescriptor;
   mount.unary(agent.listAgents, readAgent, (request, context) => agents.listAgents(request, context));

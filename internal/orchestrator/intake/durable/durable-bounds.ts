@@ -17,4 +17,8 @@ export const durableBounds = {
   keyTtlMs: dayMs,
   defaultPageSize: 20,
   maxPageSize: 100,
+  /** Jobs of one SubmitJobs. */
+  maxBatch: 100,
+  /** Open jobs that one WatchJobs follows. */
+  maxWatched: 1_000,
 } as const;

@@ -27,6 +27,11 @@ export function accepted(submitted: Submitted): JobRecord {
   return submitted.job;
 }
 
+export function notRedeliverable({ jobId, state, callback }: JobRecord): JobFailure {
+  const detail = callback ? `The job is not over yet: ${state}.` : 'The job has no callback.';
+  return new JobFailure('JOB_STATE_CONFLICT', { field: 'job_id', detail, jobId });
+}
+
 /** The new job. */
 export function redriven(outcome: Redriven): JobRecord {
   switch (outcome.kind) {

@@ -37,7 +37,7 @@ export function openQueue({ clock, newJobId, fates, settings, seen = (store) => 
   const worker = new Worker({ store: inner, clock, random, fleet, links, podId: 'pod-1', observer, log, onRoom() {} });
   const callbackFault = (url: URL) => (url.protocol === 'https:' ? undefined : 'must be an https URL');
   const bounds = { maxAttempts: 3, resultTtlMs: dayMs, callbackFault };
-  const { durable, keyed, changes } = durableServices({ store, clock, random, newJobId, ...bounds });
+  const { durable, keyed, changes } = durableServices({ store, clock, random, newJobId, log, ...bounds });
   changes.start();
   if (fates) worker.start();
   return {

@@ -7,8 +7,10 @@ import {
   type Job,
   JobState,
   ListJobsRequestSchema,
+  RedeliverCallbackRequestSchema,
   RedriveJobRequestSchema,
   SubmitJobRequestSchema,
+  SubmitJobsRequestSchema,
   WatchJobRequestSchema,
   type WatchJobResponse,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
@@ -17,6 +19,7 @@ import { ManualClock, settle } from '../../../kit/manual-clock.ts';
 import { answers, type Fate, fails, silence } from '../../dispatch/fake-links.ts';
 import { AttemptFailure, type JobFailure } from '../../failure/failures.ts';
 import { type JobStore, StoreFault } from '../../jobs/job-store.ts';
+import { unlimited } from '../auth/caller.ts';
 import { context, openQueue, type QueueOptions } from './durable-fixture.ts';
 
 const url = 'http://example.com/x';
@@ -317,6 +320,67 @@ describe('a dead letter', () => {
     expect((await get('job-1')).redrivenAs).toBe(job?.jobId);
     expect((await all(watch(job?.jobId ?? ''))).at(-1)?.state).toBe(JobState.SUCCEEDED);
     expect(await failureOf(redrive(job?.jobId ?? ''))).toMatchObject({ code: 'JOB_STATE_CONFLICT' });
+  });
+});
+
+describe('a batch', () => {
+  test('counts each of its jobs against the rate of the caller', async () => {
+    const { durable } = open();
+    const limited = context();
+    const caller = { ...limited.caller, limits: { ...unlimited, jobsPerSecond: 10 } };
+    caller.load.tokens = 1;
+    const jobs = [{ request: { url } }, { request: { url: 'ftp://x/' } }, { request: { url } }];
+    const { outcomes } = await durable.submitJobs(create(SubmitJobsRequestSchema, { jobs }), { ...limited, caller });
+    expect(outcomes.map(({ outcome }) => outcome.case)).toEqual(['submitted', 'failure', 'submitted']);
+    expect(caller.load.tokens).toBe(-1);
+  });
+
+  test('says of each job what SubmitJob would have failed with', async () => {
+    const { durable } = open({ settings: { maxOpenPerTenant: 1 } });
+    const jobs = [{ request: { url } }, { request: { url } }, { request: { url }, priority: 10 }];
+    const { outcomes } = await durable.submitJobs(create(SubmitJobsRequestSchema, { jobs }), context());
+    expect(outcomes.map(({ outcome }) => outcome.value)).toMatchObject([
+      { existed: false, job: { jobId: 'job-1' } },
+      { code: FailureCode.TENANT_QUEUE_FULL, execution: Execution.NOT_STARTED, retryAfter: { seconds: 5n } },
+      { code: FailureCode.INVALID_REQUEST, field: 'priority', detail: 'priority: must be 0 to 9' },
+    ]);
+  });
+});
+
+test('a batch tells of each of its jobs, also when the store breaks in the middle of it', async () => {
+  let results = 0;
+  const breaks = (store: JobStore): JobStore => ({
+    ...store,
+    result: (ref) =>
+      results++ === 0 ? Promise.reject(new StoreFault('STORE_UNAVAILABLE', 'gone')) : store.result(ref),
+  });
+  const { durable, submit, watch } = open({ seen: breaks, fates: [answers('x')] });
+  await submit({ idempotencyKey: 'k' });
+  await all(watch('job-1'));
+  const keyed = { request: { url }, idempotencyKey: 'k' };
+  const jobs = [keyed, { request: { url } }, keyed];
+  const { outcomes } = await durable.submitJobs(create(SubmitJobsRequestSchema, { jobs }), context());
+  expect(outcomes.map(({ outcome }) => outcome.value)).toMatchObject([
+    { code: FailureCode.STORE_UNAVAILABLE, retryAfter: { seconds: 5n } },
+    { existed: false },
+    { existed: true, job: { jobId: 'job-1', result: { statusCode: 200 } } },
+  ]);
+});
+
+describe('a callback', () => {
+  test('begins anew once the job is over, and only if there is one', async () => {
+    const { submit, cancel, durable } = open();
+    const redeliver = (jobId: string, tenant = 'acme') =>
+      durable.redeliverCallback(create(RedeliverCallbackRequestSchema, { jobId }), context({ tenant }));
+    await submit({ callback: { url: 'https://example.org/' } });
+    expect((await failureOf(redeliver('job-1'))).message).toBe('The job is not over yet: QUEUED.');
+    await cancel('job-1');
+    expect((await redeliver('job-1')).callback).toMatchObject({ attempts: 0, webhookId: 'msg_job-1' });
+    expect(await failureOf(redeliver('job-1', 'rival'))).toMatchObject({ code: 'JOB_NOT_FOUND' });
+    await submit();
+    await cancel('job-2');
+    const failure = await failureOf(redeliver('job-2'));
+    expect(failure).toMatchObject({ code: 'JOB_STATE_CONFLICT', message: 'The job has no callback.' });
   });
 });
 

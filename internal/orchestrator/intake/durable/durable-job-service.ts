@@ -9,35 +9,61 @@ import type {
   Job,
   ListJobsRequest,
   ListJobsResponse,
+  RedeliverCallbackRequest,
+  RedeliverCallbackResponse,
   RedriveJobRequest,
   RedriveJobResponse,
   SubmitJobRequest,
   SubmitJobResponse,
+  SubmitJobsRequest,
+  SubmitJobsResponse,
+  SubmitOutcome,
   WatchJobRequest,
   WatchJobResponse,
+  WatchJobsRequest,
+  WatchJobsResponse,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import type { RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
+import type { Logger } from '../../../kit/log.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import { hasEnded, type JobRecord, type JobRef } from '../../jobs/job.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
+import { chargeJobs } from '../admission.ts';
+import { asFailure, logDefect } from '../as-failure.ts';
 import type { CallContext } from '../call.ts';
 import { invalid, refuseUnknown } from '../validate/faults.ts';
-import { notFound, redriven, resultGone, withoutResult } from './durable-failures.ts';
+import { durableBounds } from './durable-bounds.ts';
+import { notFound, notRedeliverable, redriven, resultGone, withoutResult } from './durable-failures.ts';
 import { type Insistence, insist } from './insist.ts';
 import type { JobChanges } from './job-changes.ts';
-import { toChange, toJobMessage, toResultHead } from './job-record-messages.ts';
+import {
+  toCallback,
+  toChange,
+  toJobMessage,
+  toResultHead,
+  toSubmitFailure,
+  toWatchJobsResponse,
+} from './job-record-messages.ts';
 import { keptAnswer } from './kept-answer.ts';
+import { LabelWatch } from './label-watch.ts';
 import { toListQuery } from './list-request.ts';
 import { pieces } from './result-body.ts';
 import { ask } from './store-failure.ts';
 import type { Submitter } from './submitter.ts';
+import { toLabelWatch } from './watch-request.ts';
 
 export interface DurableJobServiceOptions extends Insistence {
   readonly store: JobStore;
   readonly changes: JobChanges;
   readonly submitter: Submitter;
   readonly newJobId: () => string;
+  readonly log: Logger;
 }
+
+/** What came of one job of a batch. */
+export type Submission =
+  | { readonly kind: 'taken'; readonly response: SubmitJobResponse }
+  | { readonly kind: 'refused'; readonly failure: JobFailure };
 
 /** Any request about one job. */
 interface Named {
@@ -60,6 +86,37 @@ export class DurableJobService {
     return { $typeName: 'resproxy.v1.SubmitJobResponse', job: await this.#toJob(job), existed };
   }
 
+  async submitJobs(request: SubmitJobsRequest, context: CallContext): Promise<SubmitJobsResponse> {
+    refuseUnknown('', request);
+    const outcomes = await this.submitEach(
+      request.jobs.map((job) => () => job),
+      context,
+    );
+    return { $typeName: 'resproxy.v1.SubmitJobsResponse', outcomes: outcomes.map(toOutcomeMessage) };
+  }
+
+  /** The same, of requests that are still to be read. The whole of it fails only for its size. */
+  async submitEach(
+    requests: readonly (() => SubmitJobRequest)[],
+    context: CallContext,
+  ): Promise<readonly Submission[]> {
+    const { maxBatch } = durableBounds;
+    if (requests.length < 1 || requests.length > maxBatch) throw invalid('jobs', `must be 1 to ${maxBatch}`);
+    chargeJobs(context.caller, requests.length - 1);
+    return Promise.all(requests.map((read) => this.#submission(read, context)));
+  }
+
+  /** Never rejects. A request is read when its turn comes; the order of the list is that of the jobs' age. */
+  async #submission(read: () => SubmitJobRequest, context: CallContext): Promise<Submission> {
+    try {
+      return { kind: 'taken', response: await this.submitJob(read(), context) };
+    } catch (error) {
+      const failure = asFailure(error);
+      logDefect(this.#options.log, failure, context.requestId);
+      return { kind: 'refused', failure };
+    }
+  }
+
   /** Ends with the job's end, when the caller goes away, and fails with DRAINING when the pod does. */
   async *watchJob(request: WatchJobRequest, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
     const changes = await this.openWatch(request, context);
@@ -77,10 +134,33 @@ export class DurableJobService {
   }
 
   async *#changes(job: JobRef, after: number, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
-    const leaving = this.#leaving.signal;
-    const until = AbortSignal.any([context.signal, leaving]);
+    const until = this.#untilLeft(context);
     for await (const event of this.#options.changes.after(job, after, until)) yield toChange(job.jobId, event);
-    if (leaving.aborted && !context.signal.aborted) throw new JobFailure('DRAINING');
+    this.#tellDraining(context);
+  }
+
+  /** Ends as watchJob does, and with nothing else. Throws at once what is wrong with the request. */
+  watchJobs(request: WatchJobsRequest, context: CallContext): AsyncGenerator<WatchJobsResponse, void, undefined> {
+    return this.#labelled(toLabelWatch(request), context);
+  }
+
+  async *#labelled(
+    asked: ReturnType<typeof toLabelWatch>,
+    context: CallContext,
+  ): AsyncGenerator<WatchJobsResponse, void, undefined> {
+    const { store, changes, clock } = this.#options;
+    const { tenant } = context.caller;
+    const watch = new LabelWatch({ store, changes, clock, tenant, ...asked, signal: this.#untilLeft(context) });
+    for await (const told of watch.told()) yield toWatchJobsResponse(told);
+    this.#tellDraining(context);
+  }
+
+  #untilLeft({ signal }: CallContext): AbortSignal {
+    return AbortSignal.any([signal, this.#leaving.signal]);
+  }
+
+  #tellDraining({ signal }: CallContext): void {
+    if (this.#leaving.signal.aborted && !signal.aborted) throw new JobFailure('DRAINING');
   }
 
   /** A watch may go on for days: whoever watches is sent to another pod. */
@@ -139,6 +219,14 @@ export class DurableJobService {
     return { $typeName: 'resproxy.v1.RedriveJobResponse', job: await this.#toJob(job) };
   }
 
+  async redeliverCallback(request: RedeliverCallbackRequest, context: CallContext): Promise<RedeliverCallbackResponse> {
+    const record = await this.#find(request, context);
+    const state = await insist(() => this.#options.store.redeliver(record), this.#options);
+    if (!state) throw notRedeliverable(record);
+    const callback = toCallback(state, record.jobId);
+    return { $typeName: 'resproxy.v1.RedeliverCallbackResponse', callback };
+  }
+
   async #find(request: Named, context: CallContext): Promise<JobRecord> {
     const record = await ask(this.#options.store.get(refOf(request, context)));
     if (!record) throw notFound();
@@ -149,6 +237,14 @@ export class DurableJobService {
     const head = record.state === 'SUCCEEDED' ? await ask(this.#options.store.result(record)) : undefined;
     return toJobMessage(record, head);
   }
+}
+
+function toOutcomeMessage(submission: Submission): SubmitOutcome {
+  const outcome: SubmitOutcome['outcome'] =
+    submission.kind === 'taken'
+      ? { case: 'submitted', value: submission.response }
+      : { case: 'failure', value: toSubmitFailure(submission.failure) };
+  return { $typeName: 'resproxy.v1.SubmitOutcome', outcome };
 }
 
 function refOf(request: Named, { caller }: CallContext): JobRef {

@@ -1,4 +1,5 @@
 // What intake has for durable jobs, put together: the service, RunJob with a key, and the changes that both wait for.
+import type { Logger } from '../../../kit/log.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { DurableJobService } from './durable-job-service.ts';
 import type { Insistence } from './insist.ts';
@@ -12,6 +13,7 @@ export interface DurableServicesOptions
     Pick<SubmitFacts, 'maxAttempts' | 'resultTtlMs' | 'callbackFault'> {
   readonly store: JobStore;
   readonly newJobId: () => string;
+  readonly log: Logger;
 }
 
 export interface DurableServices {

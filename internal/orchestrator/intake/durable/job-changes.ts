@@ -26,6 +26,7 @@ export class JobChanges {
   readonly #store: JobStore;
   readonly #clock: Clock;
   readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #listeners = new Map<string, Set<(jobId: string) => void>>();
   #unfollow: () => void = () => {};
 
   constructor({ store, clock }: JobChangesOptions) {
@@ -34,13 +35,24 @@ export class JobChanges {
   }
 
   start(): void {
-    this.#unfollow = this.#store.follow(({ jobId }) => {
+    this.#unfollow = this.#store.follow(({ tenant, jobId }) => {
       for (const wake of this.#waiting.get(jobId) ?? []) wake();
+      for (const listener of this.#listeners.get(tenant) ?? []) listener(jobId);
     });
   }
 
   stop(): void {
     this.#unfollow();
+  }
+
+  /** Hears of any job of the tenant that may have changed: hints, as the store gives them. The returned function ends it. */
+  hear(tenant: string, listener: (jobId: string) => void): () => void {
+    const listeners = this.#listeners.get(tenant) ?? new Set();
+    this.#listeners.set(tenant, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(tenant) === listeners) this.#listeners.delete(tenant);
+    };
   }
 
   /** What came after the sequence, as it comes; ends with the job, its removal or the signal. Fails with a JobFailure. */

@@ -7,17 +7,20 @@ import {
   type JobError,
   type JobResult,
   type JobResultHead,
+  type SubmitFailure,
   type WatchJobResponse,
+  type WatchJobsResponse,
   JobState as WireState,
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import { Execution } from '../../../../gen/resproxy/v1/failure_pb.ts';
-import type { AttemptRecord } from '../../failure/failures.ts';
+import type { AttemptRecord, JobFailure } from '../../failure/failures.ts';
 import { codeNumber, failureTable } from '../../failure/table.ts';
 import type { AttemptEnd, CallbackState, Failure, JobEvent, JobRecord, JobState } from '../../jobs/job.ts';
 import type { ResultHead } from '../../jobs/job-store.ts';
 import { decodeMeta } from '../../queue/job-result.ts';
 import { decodeAbout } from '../../queue/job-spec.ts';
-import { toAttempt, toExit, toHeaders, toTimings } from '../job-messages.ts';
+import { toAttempt, toDuration, toExit, toHeaders, toTimings } from '../job-messages.ts';
+import type { Told } from './label-watch.ts';
 
 type Attempt = Job['attempts'][number];
 
@@ -71,6 +74,21 @@ export function toChange(jobId: string, event: JobEvent): WatchJobResponse {
   };
 }
 
+export function toWatchJobsResponse(told: Told): WatchJobsResponse {
+  return { $typeName: 'resproxy.v1.WatchJobsResponse', cursor: String(told.cursor), event: toWatchEvent(told) };
+}
+
+function toWatchEvent(told: Told): WatchJobsResponse['event'] {
+  switch (told.kind) {
+    case 'present':
+      return { case: 'present', value: toJobMessage(told.job, undefined) };
+    case 'change':
+      return { case: 'change', value: toChange(told.jobId, told.event) };
+    default:
+      return { case: 'synced', value: { $typeName: 'resproxy.v1.WatchJobsResponse.Synced' } };
+  }
+}
+
 export function toResultHead(record: JobRecord, head: ResultHead): JobResultHead {
   const { statusCode, headers, finalUrl, exit, timings } = decodeMeta(head.meta);
   return {
@@ -91,6 +109,19 @@ export function stateOf(state: WireState): JobState | undefined {
 
 export function toAttemptRecord({ exitId, failure, durationMs }: AttemptEnd): AttemptRecord {
   return { exitId, code: failure?.code, execution: failure?.execution ?? 'DONE', durationMs };
+}
+
+/** What SubmitJob would have failed with. */
+export function toSubmitFailure({ code, execution, message, field, jobId, retryAfterMs }: JobFailure): SubmitFailure {
+  return {
+    $typeName: 'resproxy.v1.SubmitFailure',
+    code: codeNumber(code),
+    execution: Execution[execution],
+    detail: message,
+    field: field ?? '',
+    jobId: jobId ?? '',
+    ...(retryAfterMs !== undefined && { retryAfter: toDuration(retryAfterMs) }),
+  };
 }
 
 function toAttemptMessage(end: AttemptEnd): Attempt {
@@ -118,7 +149,7 @@ function toResult({ meta, bodyBytes }: ResultHead): JobResult {
   };
 }
 
-function toCallback({ state, tries, dueAt, last }: CallbackState, jobId: string): CallbackStatus {
+export function toCallback({ state, tries, dueAt, last }: CallbackState, jobId: string): CallbackStatus {
   return {
     $typeName: 'resproxy.v1.CallbackStatus',
     state: callbackStates[state],

@@ -45,7 +45,8 @@ test.each(paths)('its page may read the answer, a refusal too: %s', async (path)
   for (const authorization of [`Bearer ${token}`, 'Bearer wrong']) {
     const { headers } = await call(doors, path, { origin: page, authorization });
     expect(headers.get('access-control-allow-origin')).toBe(page);
-    expect(headers.get('access-control-expose-headers')?.toLowerCase()).toContain('grpc-status-details-bin');
+    const exposed = headers.get('access-control-expose-headers')?.toLowerCase().split(', ');
+    expect(exposed).toEqual(expect.arrayContaining(['grpc-status-details-bin', 'location', 'retry-after']));
   }
 });
 

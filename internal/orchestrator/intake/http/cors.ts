@@ -4,9 +4,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { cors as lists } from '@connectrpc/connect';
 import { headerOf } from './exchange.ts';
 
-const allowedMethods = lists.allowedMethods.join(', ');
-const allowedHeaders = [...lists.allowedHeaders, 'Authorization', 'X-Request-Id', 'Traceparent'].join(', ');
-const exposedHeaders = [...lists.exposedHeaders, 'X-Request-Id', 'Retry-After', 'Proxy-Status'].join(', ');
+const allowedMethods = [...lists.allowedMethods, 'DELETE'].join(', ');
+const allowedHeaders = [
+  ...lists.allowedHeaders,
+  'Authorization',
+  'X-Request-Id',
+  'Traceparent',
+  'Idempotency-Key',
+  'Last-Event-ID',
+].join(', ');
+const exposedHeaders = [...lists.exposedHeaders, 'X-Request-Id', 'Location', 'Retry-After', 'Proxy-Status'].join(', ');
 /** As long as browsers take. */
 const maxAgeSeconds = '7200';
 

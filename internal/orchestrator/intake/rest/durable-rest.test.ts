@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { answers, silence } from '../../dispatch/fake-links.ts';
-import { type DoorsOptions, openDoors, token } from '../fixture.ts';
+import { type Doors, type DoorsOptions, openDoors, token } from '../fixture.ts';
 
 // Jobs that outlive the call, as curl and a browser have them.
 
@@ -132,6 +132,48 @@ describe('what is wrong is named as it was written', () => {
   });
 });
 
+test('what is wrong with a job that is handed over did not fail while it ran', async () => {
+  const { ask } = await open({});
+  const handed = (await ask('POST', '/jobs', { url, priority: 10 })).json();
+  expect(handed).toMatchObject({ message: 'priority: must be 0 to 9', detail: 'priority: must be 0 to 9' });
+  const awaited = (await ask('POST', '/jobs', { url, sync: true, method: 'BAD METHOD' })).json();
+  expect(awaited.message).toBe(`Job failed during execution: ${String(awaited.detail)}`);
+});
+
+describe('a batch', () => {
+  test('has an outcome for each job, in order, and one bad job takes no other with it', async () => {
+    const { ask } = await open({});
+    await ask('POST', '/jobs', { url, idempotencyKey: 'k' });
+    const jobs = [{ url }, { url, priority: 10 }, 7, { url, idempotencyKey: 'k' }, { url, sync: true }, { url }];
+    const { status, json } = await ask('POST', '/jobs/batch', { jobs }, { 'x-request-id': 'mine' });
+    expect(status).toBe(200);
+    expect(json()).toMatchObject({
+      requestId: 'mine',
+      jobs: [
+        { status: 202, message: 'Job accepted.', jobId: 'job-2' },
+        { status: 400, code: 'INVALID_REQUEST', field: 'priority', message: 'priority: must be 0 to 9' },
+        { status: 400, code: 'INVALID_REQUEST', detail: 'The JSON must be an object.' },
+        { status: 202, message: 'Job accepted before.', jobId: 'job-1' },
+        { status: 400, field: 'sync' },
+        { status: 202, jobId: 'job-5' },
+      ],
+    });
+  });
+
+  test.each<[string, unknown, Record<string, string>]>([
+    ['jobs', {}, {}],
+    ['jobs', { jobs: [] }, {}],
+    ['jobs', { jobs: Array(101).fill({ url }) }, {}],
+    ['priority', { jobs: [{ url }], priority: 1 }, {}],
+    ['Idempotency-Key', { jobs: [{ url }] }, { 'idempotency-key': 'k' }],
+  ])('is refused whole for its %s', async (field, body, headers) => {
+    const { doors, ask } = await open({});
+    const { status, json } = await ask('POST', '/jobs/batch', body, headers);
+    expect({ status, field: json().field }).toEqual({ status: 400, field });
+    expect((await doors.queue.store.list('acme', {}, 1, '')).jobs).toEqual([]);
+  });
+});
+
 describe('Idempotency-Key', () => {
   test('gives the same job, whoever waits for it and however the key is written', async () => {
     const { doors, ask } = await open();
@@ -178,6 +220,21 @@ describe('what can be asked of a job', () => {
     expect((await ask('GET', '/jobs/job-2')).json()).toMatchObject({ redriveOf: 'job-1' });
   });
 
+  test('its callback once more', async () => {
+    const { doors, ask } = await open({});
+    await ask('POST', '/jobs', { url, callback: { url: 'https://example.org/hook' } });
+    await ask('DELETE', '/jobs/job-1');
+    const [delivery] = await doors.queue.store.claimDeliveries(1, 1_000);
+    if (!delivery) throw new Error('nothing to deliver');
+    await doors.queue.store.recordDelivery(delivery, { kind: 'gave-up', note: 'status 410' });
+    const { status, json } = await ask('POST', '/jobs/job-1/callback/redeliver');
+    expect(status).toBe(202);
+    expect(json()).toMatchObject({
+      jobId: 'job-1',
+      callback: { state: 'PENDING', attempts: 0, webhookId: 'msg_job-1' },
+    });
+  });
+
   test('a list, by state, label and time, a page at a time', async () => {
     const { ask } = await open({});
     for (const batch of ['a', 'b', 'a']) await ask('POST', '/jobs', { url, labels: { batch } });
@@ -201,7 +258,14 @@ describe('what can be asked of a job', () => {
 
   test('nothing of a job that is not there, or by another method', async () => {
     const { ask } = await open({});
-    const calls = ['GET /jobs/x', 'DELETE /jobs/x', 'GET /jobs/x/result', 'GET /jobs/x/events', 'POST /jobs/x/redrive'];
+    const calls = [
+      'GET /jobs/x',
+      'DELETE /jobs/x',
+      'GET /jobs/x/result',
+      'GET /jobs/x/events',
+      'POST /jobs/x/redrive',
+      'POST /jobs/x/callback/redeliver',
+    ];
     for (const line of calls) {
       const [method = '', path = ''] = line.split(' ');
       const { status, json } = await ask(method, path);
@@ -237,6 +301,37 @@ describe('server-sent events', () => {
     expect(last).toMatchObject({ event: 'failure', data: { code: 'DRAINING', retryable: true } });
   });
 
+  test('of all jobs with a label: how they stand, then each change, from Last-Event-ID on', async () => {
+    const { doors, ask } = await open({});
+    for (const batch of ['a', 'b', 'a']) await ask('POST', '/jobs', { url, labels: { batch } });
+    const reader = await openEvents(doors, '/jobs/events?label=batch%3Da&present=true');
+    await reader.until('event: synced');
+    await ask('DELETE', '/jobs/job-1');
+    await reader.until('CANCELLED');
+    const before = eventsOf(reader.text());
+    expect(before.map(({ event, data }) => [event, (data as Json).jobId, (data as Json).state])).toEqual([
+      ['present', 'job-3', 'QUEUED'],
+      ['present', 'job-1', 'QUEUED'],
+      ['synced', undefined, undefined],
+      [undefined, 'job-1', 'CANCELLED'],
+    ]);
+    const again = await openEvents(doors, '/jobs/events?label=batch%3Da&present=true', String(before.at(-1)?.id));
+    await again.until('event: synced');
+    const told = eventsOf(again.text());
+    expect(told.map(({ event }) => event)).not.toContain('present');
+    expect(told).toContainEqual(before.at(-1));
+  });
+
+  test.each([
+    ['labels', 'present=true'],
+    ['label', 'label=batch'],
+    ['present', 'label=a%3Db&present=yes'],
+    ['limit', 'label=a%3Db&limit=1'],
+  ])('of a label are refused for %s', async (field, query) => {
+    const { ask } = await open({});
+    expect((await ask('GET', `/jobs/events?${query}`)).json()).toMatchObject({ status: 400, field });
+  });
+
   test('let go of a reader that leaves', async () => {
     const { doors, ask } = await open({});
     await ask('POST', '/jobs', { url });
@@ -249,6 +344,22 @@ describe('server-sent events', () => {
     await until(() => doors.caller.load.inFlight === 0);
   });
 });
+
+/** A reader that stays until the end of the test. */
+async function openEvents({ httpUrl }: Doors, path: string, lastEventId?: string) {
+  const leaving = new AbortController();
+  cleanups.push(() => leaving.abort());
+  const headers = { authorization: `Bearer ${token}`, ...(lastEventId && { 'last-event-id': lastEventId }) };
+  const { body } = await fetch(httpUrl + path, { headers, signal: leaving.signal });
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  return {
+    text: () => text,
+    until: async (wanted: string) => {
+      while (!text.includes(`${wanted}`)) text += (await reader?.read())?.value ?? '';
+    },
+  };
+}
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);

@@ -30,8 +30,10 @@ export class EventStream {
   }
 
   /** Resolves once the reader has room for more, or is gone. */
-  async send(id: string, data: string): Promise<void> {
-    if (!this.#response.destroyed && !this.#response.write(`id: ${id}\ndata: ${data}\n\n`)) await this.#drained();
+  async send(id: string, data: string, name?: string): Promise<void> {
+    const event = name === undefined ? '' : `event: ${name}\n`;
+    if (!this.#response.destroyed && !this.#response.write(`${event}id: ${id}\ndata: ${data}\n\n`))
+      await this.#drained();
   }
 
   /** Writes no more by itself; the answer is still to be ended. */

@@ -13,12 +13,19 @@ import {
 import { Execution } from '../../../../gen/resproxy/v1/failure_pb.ts';
 import type { Attempt, ExitInfo } from '../../../../gen/resproxy/v1/job_parts_pb.ts';
 import { codeName } from '../../failure/table.ts';
+import { asFailure } from '../as-failure.ts';
 
 type Names = ReadonlyMap<number, string>;
 
 const stateNames = namesOf(JobState);
 const callbackStateNames = namesOf(CallbackStatus_State);
 const executionNames = namesOf(Execution);
+
+/** The job of an answer that always has one. */
+export function presentJob(job: Job | undefined): Job {
+  if (!job) throw asFailure(new Error('the service answered without a job'));
+  return job;
+}
 
 /** What is not there is left out. */
 export function toJobJson(job: Job): object {

@@ -1,19 +1,16 @@
-// The query of GET /jobs as a ListJobsRequest.
+// The queries of GET /jobs and GET /jobs/events as the requests that they are.
 import { type Timestamp, timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { JobState, ListJobsRequest } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
+import type { JobState, ListJobsRequest, WatchJobsRequest } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import { durableBounds } from '../durable/durable-bounds.ts';
 import { invalid } from '../validate/faults.ts';
 import { stateNumber } from './job-json.ts';
 import { limit } from './query.ts';
 
-const parameters = ['state', 'label', 'from', 'before', 'limit', 'nextToken'];
+const listParameters = ['state', 'label', 'from', 'before', 'limit', 'nextToken'];
 
 /** Throws a JobFailure that names the parameter. */
 export function toListRequest(query: URLSearchParams): ListJobsRequest {
-  for (const name of query.keys()) {
-    if (!parameters.includes(name)) throw invalid(name, 'is no parameter of this list');
-    if (name !== 'state' && query.getAll(name).length > 1) throw invalid(name, 'is given more than once');
-  }
+  refuseOthers(query, listParameters);
   const submittedAfter = time(query, 'from');
   const submittedBefore = time(query, 'before');
   return {
@@ -25,6 +22,26 @@ export function toListRequest(query: URLSearchParams): ListJobsRequest {
     pageSize: limit(query, durableBounds.maxPageSize),
     pageToken: query.get('nextToken') ?? '',
   };
+}
+
+/** `cursor` is a reader's Last-Event-ID: one that comes back has seen how jobs stood. Throws as above. */
+export function toWatchJobsRequest(query: URLSearchParams, cursor: string): WatchJobsRequest {
+  refuseOthers(query, ['label', 'present']);
+  const present = query.get('present') ?? 'false';
+  if (present !== 'true' && present !== 'false') throw invalid('present', 'must be true or false');
+  return {
+    $typeName: 'resproxy.v1.WatchJobsRequest',
+    labels: toLabel(query.get('label')),
+    cursor,
+    presentFirst: present === 'true' && cursor === '',
+  };
+}
+
+function refuseOthers(query: URLSearchParams, known: readonly string[]): void {
+  for (const name of query.keys()) {
+    if (!known.includes(name)) throw invalid(name, 'is no parameter of this path');
+    if (name !== 'state' && query.getAll(name).length > 1) throw invalid(name, 'is given more than once');
+  }
 }
 
 function toState(name: string): JobState {

@@ -7,7 +7,7 @@ import type { Reply } from './reply.ts';
 
 export interface ProblemContext {
   readonly requestId: string;
-  /** The failure is a job's. */
+  /** The failure is that of a job whose caller waits. */
   readonly isJob: boolean;
 }
 
@@ -20,18 +20,24 @@ export interface HttpRefusal {
 const typeBase = 'https://resproxy.dev/problems/';
 const maxTextLength = 1024;
 
-export function problem(failure: JobFailure, { requestId, isJob }: ProblemContext, refusal?: HttpRefusal): Reply {
+export function problem(failure: JobFailure, context: ProblemContext, refusal?: HttpRefusal): Reply {
+  const status = refusal?.status ?? failure.row.http;
+  const body = { ...problemBody(failure, context), status };
+  const headers = { ...headersOf(failure, detailOf(failure)), ...refusal?.headers };
+  return { status, type: 'application/problem+json', text: JSON.stringify(body), headers };
+}
+
+export function problemBody(failure: JobFailure, { requestId, isJob }: ProblemContext): object {
   const { code, row, field } = failure;
-  const status = refusal?.status ?? row.http;
   const detail = detailOf(failure);
-  const body = {
+  return {
     message: isJob ? jobMessage(failure, detail) : detail,
     jobId: failure.jobId,
     requestId,
     agentErrorCode: code,
     type: typeBase + code.toLowerCase().replaceAll('_', '-'),
     title: row.title,
-    status,
+    status: row.http,
     detail,
     code,
     origin: failure.origin,
@@ -41,8 +47,6 @@ export function problem(failure: JobFailure, { requestId, isJob }: ProblemContex
     subReason: failure.refusal,
     attempts: isJob ? failure.attempts : undefined,
   };
-  const headers = { ...headersOf(failure, detail), ...refusal?.headers };
-  return { status, type: 'application/problem+json', text: JSON.stringify(body), headers };
 }
 
 function jobMessage({ code }: JobFailure, detail: string): string {

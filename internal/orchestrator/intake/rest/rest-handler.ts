@@ -50,14 +50,23 @@ export class RestHandler implements HttpHandler {
     const { request, response, expectsContinue } = exchange;
     const { requestId } = options;
     const { path, query } = targetOf(request);
+    const about = { requestId, isJob: false };
     try {
       const { route, jobId } = findRoute(this.#routes, path, request.method ?? '');
       if (route.kind === 'open') return route.answer();
-      const openEvents = () => new EventStream(response, options);
-      const call = { request, response, expectsContinue, query: new URLSearchParams(query), jobId, openEvents };
+      const call: RestCall = {
+        request,
+        response,
+        expectsContinue,
+        query: new URLSearchParams(query),
+        jobId,
+        waitsForJob: () => {
+          about.isJob = true;
+        },
+        openEvents: () => new EventStream(response, options),
+      };
       return await this.#guarded(route, call, requestId);
     } catch (error) {
-      const about = { requestId, isJob: path === '/jobs' && request.method === 'POST' };
       if (error instanceof HttpFault) return problem(error.failure, about, error);
       const failure = asFailure(error);
       logDefect(this.#options.log, failure, requestId);

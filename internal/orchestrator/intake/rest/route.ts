@@ -10,6 +10,8 @@ export interface RestCall extends Exchange {
   readonly query: URLSearchParams;
   /** From the path; empty where the path names no job. */
   readonly jobId: string;
+  /** From now on a failure is the job's: its caller waits for it. */
+  waitsForJob(): void;
   /** An answer that goes on, in the place of a reply. */
   openEvents(): EventStream;
 }
@@ -35,6 +37,12 @@ export function readOnly(route: Route): Methods {
     ['GET', route],
     ['HEAD', route],
   ]);
+}
+
+/** Of a path that names a job, and takes no parameters. */
+export function namedJob({ jobId, query }: RestCall): string {
+  refuseQuery(query);
+  return jobId;
 }
 
 /** Throws a JobFailure that names the first parameter there is. */

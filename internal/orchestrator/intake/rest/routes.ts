@@ -37,7 +37,7 @@ export function restRoutes(services: RestServices): Routes {
 
 /** Throws an HttpFault when there is no such path, or not by this method. */
 export function findRoute(routes: Routes, path: string, method: string): Found {
-  const methods = routes.get(path.replace(jobPath, '/jobs/{id}'));
+  const methods = routes.get(path) ?? routes.get(path.replace(jobPath, '/jobs/{id}'));
   if (!methods) throw new HttpFault(404, `There is nothing here; try ${[...routes.keys()].join(', ')}.`);
   const route = methods.get(method);
   if (route) return { route, jobId: jobPath.exec(path)?.[1] ?? '' };
