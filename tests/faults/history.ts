@@ -52,7 +52,7 @@ export interface Absence {
 }
 
 /** A caller that could not connect tries again after a moment of its own. */
-const foundAgainMs = 1_500;
+const foundAgainMs = 500;
 
 export class History {
   readonly events: readonly Event[];
