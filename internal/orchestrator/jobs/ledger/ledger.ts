@@ -22,7 +22,7 @@ import { assertBounded, assertChunk, assertMeta } from './bounds.ts';
 import { Deliveries } from './deliveries.ts';
 import { JobLife, openCounter, parkedCounter } from './life.ts';
 import { newJob, redrivenJob } from './new-job.ts';
-import { abandoned, furthestExecution } from './outcome.ts';
+import { abandoned } from './outcome.ts';
 import { Reader } from './reader.ts';
 import { toRecord } from './record.ts';
 import type { Shelf, StoredJob } from './shelf.ts';
@@ -187,8 +187,7 @@ export class Ledger implements JobOperations {
     if (hasEnded(job.state)) return { kind: 'ended', job: toRecord(job) };
     const now = this.#now();
     if (sentStates.includes(job.state)) this.#life.attemptEnded(job, abandoned(job, now, 'CANCELLED', ''));
-    const execution = furthestExecution(job.attempts);
-    this.#life.end(job, 'CANCELLED', { code: 'CANCELLED', detail: '', execution }, now);
+    this.#life.end(job, 'CANCELLED', { code: 'CANCELLED', detail: '', execution: 'NOT_STARTED' }, now);
     return { kind: 'cancelled', job: toRecord(job) };
   }
 
