@@ -13,6 +13,7 @@ import type {
   JobStore,
   Lease,
   ListFilter,
+  ParkedPage,
   Redriven,
   Retry,
   Submitted,
@@ -130,9 +131,11 @@ export class Ledger implements JobOperations {
     return jobs.length;
   }
 
-  parkedTargets() {
-    const counters = this.#shelf.counters('parked/', jobLimits.maxParkedTargetsListed);
-    return counters.map(({ name, value }) => ({ target: name, jobs: value }));
+  parkedTargets(limit: number, cursor: string): ParkedPage {
+    const wanted = Math.min(limit, jobLimits.maxParkedTargetsListed);
+    const counters = this.#shelf.counters(parkedCounter(''), cursor, wanted);
+    const targets = counters.map(({ name, value }) => ({ target: name, jobs: value }));
+    return { targets, next: targets.length < wanted ? '' : (targets.at(-1)?.target ?? '') };
   }
 
   dispatched(lease: Lease, exitId: string): Held {
