@@ -8,6 +8,7 @@ import { benchJob } from './job.ts';
 import type { Say } from './lab.ts';
 import { benchPick } from './pick.ts';
 import { benchRelay } from './relay.ts';
+import { benchStore } from './store.ts';
 import { benchWire } from './wire.ts';
 
 const benches: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
   pick: benchPick,
   relay: benchRelay,
   fleet: benchFleet,
+  store: benchStore,
 };
 
 const wanted = process.argv.slice(2);

@@ -27,6 +27,12 @@ export type Happening =
   | Asked
   | { readonly kind: 'ended'; readonly job: string; readonly outcome: Outcome }
   | { readonly kind: 'hit'; readonly job: string }
+  /** The submit of a durable job was acknowledged. */
+  | { readonly kind: 'taken'; readonly job: string; readonly jobId: string }
+  /** A receiver was told by callback that the job is over. */
+  | { readonly kind: 'told'; readonly job: string; readonly webhookId: string }
+  /** In the store after all durable jobs were over, although it belongs to one that is not. */
+  | { readonly kind: 'left'; readonly what: string }
   /** Its agent is connected to that pod. */
   | { readonly kind: 'welcomed'; readonly agent: string; readonly pod: string }
   | { readonly kind: 'down'; readonly process: string; readonly how: string; readonly jobsAtOrigin: number }

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Balancer } from '../harness/balancer.ts';
 import { Fleet, type FleetOptions } from '../harness/fleet.ts';
 import { Origin } from '../harness/origin.ts';
-import type { Program } from '../harness/process.ts';
+import type { LogLine, Program } from '../harness/process.ts';
 import { say, seed } from '../harness/run.ts';
 import type { Closable, Use } from '../harness/story.ts';
 import { waitForTrueView } from '../harness/view.ts';
@@ -32,6 +32,11 @@ export interface LoadShape {
 
 /** Programs that start all at once, perhaps beside others: nothing is under test yet. */
 const startBoundMs = 60_000;
+/** What an agent says when a pod has welcomed it. */
+export function isWelcome({ connection, pod }: LogLine): boolean {
+  return connection !== undefined && pod !== undefined;
+}
+
 const noMinimums: Minimums = { downs: 0, ended: 1, atOrigin: 0 };
 
 export class FaultLab implements Closable {
@@ -41,7 +46,8 @@ export class FaultLab implements Closable {
   /** In front of all pods; agents dial it too. */
   readonly balancer: Balancer;
   readonly #agentEnv: Readonly<Record<string, string>>;
-  #agents = 0;
+  /** The newest process of each name, dead or alive. */
+  readonly #agents = new Map<string, Program>();
   #keepRecord = false;
 
   private constructor(
@@ -67,17 +73,25 @@ export class FaultLab implements Closable {
 
   /** How many there are. */
   get agents(): number {
-    return this.#agents;
+    return this.#agents.size;
   }
 
-  /** Through the balancer, unless `to` names a pod. */
+  get agentNames(): readonly string[] {
+    return [...this.#agents.keys()];
+  }
+
+  /** Through the balancer, unless `to` names a pod; one that had this name must be dead. */
   async startAgent(name: string, to?: string): Promise<Program> {
     const dialled = to ?? this.balancer.port('agent');
     const agent = await this.fleet.startAgent({ name, to: dialled, env: this.#agentEnv });
-    this.#agents++;
+    this.#agents.set(name, agent);
     const welcomed = (pod: unknown) => this.recorder.add({ kind: 'welcomed', agent: name, pod: String(pod) });
-    agent.onLog(({ connection, pod }) => connection !== undefined && pod !== undefined && welcomed(pod));
+    agent.onLog((line) => isWelcome(line) && welcomed(line.pod));
     return agent;
+  }
+
+  async killAgent(name: string): Promise<void> {
+    await this.#agents.get(name)?.kill();
   }
 
   load({ callers, longestStreamMs, at = new Map([['balancer', this.balancer]]) }: LoadShape): Load {
@@ -91,7 +105,7 @@ export class FaultLab implements Closable {
   }
 
   trueView(boundMs?: number): Promise<void> {
-    return waitForTrueView(this.fleet, this.#agents, boundMs);
+    return waitForTrueView(this.fleet, this.agents, boundMs);
   }
 
   /** Prints what the run has shown, and throws when a rule was broken or too little happened. */

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { type Asked, type Event, type Happening, History, type Outcome } from './history.ts';
-import { invariants, ofCalmWaters, ofKilledPods, type Rule } from './rules.ts';
+import { invariants, ofCalmWaters, ofDurableJobs, ofKilledPods, type Rule } from './rules.ts';
 import { judge } from './verdict.ts';
 
 const rules = [...invariants, ...ofKilledPods, ...ofCalmWaters];
@@ -66,6 +66,30 @@ test('agents of a pod that went down have 5 s to be welcomed again; others are n
   expect(brokenRules(back, ofKilledPods)).toEqual([]);
   const late = new History([...told.events, welcomed('one', 'pod-b', 5_011)]);
   expect(brokenRules(late, ofKilledPods)).toEqual(['K3']);
+});
+
+const taken: Happening = { kind: 'taken', job: 'j', jobId: 'job-1' };
+const told = (webhookId = 'msg_job-1', job = 'j'): Happening => ({ kind: 'told', job, webhookId });
+
+test('a durable job that was taken, hit once, ended and told twice under one id breaks no rule', () => {
+  const seen = history(asked(), taken, hit, told(), told(), ended(well));
+  expect(brokenRules(seen, [...invariants, ...ofDurableJobs])).toEqual([]);
+});
+
+test.each<[string, History, string]>([
+  ['taken, and then nobody knows of it', history(asked(), taken, ended(silence), told()), 'D1'],
+  ['taken and never over', history(asked(), taken, told()), 'D1'],
+  ['never told', history(asked(), taken, hit, ended(well)), 'I6'],
+  ['told under two ids', history(asked(), taken, hit, ended(well), told(), told('msg_other')), 'I6'],
+  ['told under the id of another', history(asked(), taken, hit, ended(well), told(), told('msg_job-1', 'k')), 'I6'],
+  ['over, and still in a queue', history(asked(), { kind: 'left', what: 'ready:acme' }), 'I7'],
+])('a durable job that is %s breaks a rule', (_, seen, id) => {
+  expect(brokenRules(seen, ofDurableJobs)).toEqual([id]);
+});
+
+test('a durable job that nobody acknowledged has nothing to keep but that it is not done twice', () => {
+  expect(brokenRules(history(asked(), hit, ended(silence), told()), [...invariants, ...ofDurableJobs])).toEqual([]);
+  expect(brokenRules(history(asked(), hit, hit, ended(silence)), [...invariants, ...ofDurableJobs])).toEqual(['I2']);
 });
 
 test('a run in which too little happened is invalid, and says what was missing', () => {

@@ -84,6 +84,41 @@ export const ofCalmWaters: readonly Rule[] = [
   },
 ];
 
+/** Of jobs that were handed over: their ends are what the store tells of them. */
+export const ofDurableJobs: readonly Rule[] = [
+  {
+    id: 'D1',
+    sentence: 'a job that was taken has an end, and every pod shows the same',
+    broken: (history) => {
+      const taken = new Set(history.of('taken').map(({ job }) => job));
+      const hasEnd = (call: Call) => ['succeeded', 'failed'].includes(outcomeOf(call) ?? '');
+      return calls((call) => !taken.has(call.asked.job) || hasEnd(call))(history);
+    },
+  },
+  {
+    id: 'I6',
+    sentence: 'each end is told by callback, under an id that no other has',
+    broken: (history) => {
+      const tellings = history.of('told');
+      const idsOf = Map.groupBy(tellings, ({ job }) => job);
+      const jobsOf = Map.groupBy(tellings, ({ webhookId }) => webhookId);
+      const ids = (job: string) => new Set(idsOf.get(job)?.map(({ webhookId }) => webhookId)).size;
+      const jobs = (webhookId: string) => new Set(jobsOf.get(webhookId)?.map(({ job }) => job)).size;
+      const untold = history.of('taken').filter(({ job }) => ids(job) !== 1);
+      const shared = [...jobsOf.keys()].filter((webhookId) => jobs(webhookId) > 1);
+      return [
+        ...untold.map(({ job, jobId }) => `${job}, ${jobId}: told under ${ids(job)} ids`),
+        ...shared.map((webhookId) => `${webhookId}: told of ${jobs(webhookId)} jobs`),
+      ];
+    },
+  },
+  {
+    id: 'I7',
+    sentence: 'no lease, no place in a queue and no count of open jobs is left when all are over',
+    broken: (history) => history.of('left').map(({ what }) => what),
+  },
+];
+
 function calls(holds: (call: Call, history: History) => boolean): Rule['broken'] {
   return (history) => history.calls.filter((call) => !holds(call, history)).map(tell);
 }

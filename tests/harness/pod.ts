@@ -32,6 +32,8 @@ const podEnv: Readonly<Record<string, string>> = {
   RESPROXY_LAME_DUCK_MS: '0',
 };
 const probeBoundMs = 5_000;
+/** A busy machine takes its time over a start. */
+const startBoundMs = 45_000;
 
 export class Pod {
   readonly name: string;
@@ -54,7 +56,7 @@ export class Pod {
     const program = new Program({ name, args: ['cmd/orchestrator/main.ts'], cwd, env: { ...podEnv, ...env } });
     try {
       const ports = await listeningPorts(program);
-      await program.waitForLog('ready', ({ msg }) => msg === 'ready');
+      await program.waitForLog('ready', ({ msg }) => msg === 'ready', { boundMs: startBoundMs });
       return new Pod(program, ports, options);
     } catch (error) {
       await program.kill();
@@ -103,6 +105,7 @@ export async function listeningPort(orchestrator: Program, door: string): Promis
   const line = await orchestrator.waitForLog(
     `listens for ${door}`,
     ({ msg, ...rest }) => msg === 'listening' && rest.door === door,
+    { boundMs: startBoundMs },
   );
   return Number(line.port);
 }

@@ -97,6 +97,12 @@ export interface ParkedTarget {
   readonly jobs: number;
 }
 
+export interface ParkedPage {
+  readonly targets: readonly ParkedTarget[];
+  /** Where the next page begins. Empty at the end. */
+  readonly next: string;
+}
+
 /** What a sweep did. `more`: it stopped at its bound. */
 export interface Swept {
   /** Leases that ended before the job was sent. */
@@ -149,7 +155,8 @@ export interface JobStore {
   park(lease: Lease, target: string): Promise<Held | 'full'>;
   /** Resolves with how many jobs of the target are to be claimed again; fewer than the limit means all. */
   unpark(target: string, limit: number): Promise<number>;
-  parkedTargets(): Promise<readonly ParkedTarget[]>;
+  /** Some of the targets that jobs wait for, in no order that means anything; page by page each of them once or more. */
+  parkedTargets(limit: number, cursor: string): Promise<ParkedPage>;
 
   /** The write-ahead mark: resolves before a byte of the attempt may leave. */
   dispatched(lease: Lease, exitId: string): Promise<Held>;

@@ -84,8 +84,9 @@ export class MemoryShelf implements Shelf {
     else this.#counters.set(name, value);
   }
 
-  counters(prefix: string, limit: number): { name: string; value: number }[] {
-    const found = [...this.#counters].filter(([name]) => name.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
+  counters(prefix: string, after: string, limit: number): { name: string; value: number }[] {
+    const found = [...this.#counters].filter(([name]) => name.startsWith(prefix) && name > prefix + after);
+    found.sort(([a], [b]) => (a < b ? -1 : 1));
     return found.slice(0, limit).map(([name, value]) => ({ name: name.slice(prefix.length), value }));
   }
 

@@ -82,7 +82,7 @@ describe('an attempt of a durable job', () => {
     const { attempt, record, inner } = await attempting([], { agents: 0 });
     expect(await attempt.run()).toMatchObject({ outcome: 'parked' });
     expect((await record()).parkedUnder).not.toBe('');
-    expect(await inner.parkedTargets()).toHaveLength(1);
+    expect((await inner.parkedTargets(10, '')).targets).toHaveLength(1);
   });
 
   test('goes back to the queue for a while where too many wait already', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { silence } from '../dispatch/fake-links.ts';
+import { parkedTargets } from '../jobs/suite/subject.ts';
 import { anyTarget } from '../route/candidate.ts';
 import { parkedName } from './parked-target.ts';
 import { Parking } from './parking.ts';
@@ -19,7 +20,7 @@ async function parking({ jobs = 1, target = name() } = {}) {
   }
   let woken = 0;
   const waker = new Parking({ ...queue.means, log: pino({ enabled: false }), onWoken: () => woken++ });
-  const parked = async () => (await queue.inner.parkedTargets()).reduce((sum, { jobs: count }) => sum + count, 0);
+  const parked = async () => (await parkedTargets(queue.inner)).reduce((sum, { jobs: count }) => sum + count, 0);
   return { ...queue, waker, parked, woken: () => woken };
 }
 
@@ -102,6 +103,22 @@ describe('what waits for an exit', () => {
     waker.start();
     await pass(5_000);
     expect(await parked()).toBe(1);
+    waker.stop();
+  });
+
+  test('many targets without an exit keep no other waiting for longer than a round takes', async () => {
+    const { submit, claimOne, waker, pass, addExit, parked } = await parking({ target: name({ country: 'ZZ' }) });
+    const others = 2 * queueLimits.maxTargetsTried;
+    for (let i = 0; i < others; i++) {
+      await submit({ jobId: `other-${i}` });
+      const { held } = await claimOne();
+      await held.record<'full'>((store, lease) => store.park(lease, name({ city: `Nowhere ${i}` })));
+    }
+    addExit('a/default', { country: 'ZZ' });
+    waker.start();
+    waker.hint();
+    await pass(4 * queueLimits.unparkPauseMs);
+    expect(await parked()).toBe(others);
     waker.stop();
   });
 

@@ -25,6 +25,8 @@ export class Parking {
   #looking = false;
   #changed = false;
   #stopped = false;
+  /** Where the next look begins, so that many targets without an exit keep nobody else waiting. */
+  #cursor = '';
   #cancelLook: CancelTimer = () => {};
 
   constructor(options: ParkingOptions) {
@@ -57,8 +59,10 @@ export class Parking {
     this.#looking = true;
     this.#changed = false;
     try {
-      for (const { target } of await this.#options.store.parkedTargets())
-        if (this.#hasRoom(target)) await this.#wake(target);
+      const { targets, next } = await this.#options.store.parkedTargets(queueLimits.maxTargetsTried, this.#cursor);
+      this.#cursor = next;
+      for (const { target } of targets) if (this.#hasRoom(target)) await this.#wake(target);
+      if (next !== '') this.#changed = true;
     } catch (error) {
       this.#options.log.debug({ fault: String(error) }, 'what is parked could not be looked at');
     }

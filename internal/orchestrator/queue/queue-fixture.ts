@@ -10,7 +10,7 @@ import { memoryJobStore } from '../jobs/memory-store.ts';
 import { type OperationName, storeOf } from '../jobs/operations.ts';
 import { job } from '../jobs/suite/subject.ts';
 import { FleetView } from '../registry/fleet-view.ts';
-import type { LiveExit } from '../registry/live-exit.ts';
+import type { ExitOffer, LiveExit } from '../registry/live-exit.ts';
 import { exitOffer } from '../registry/registry-suite.ts';
 import { anyTarget } from '../route/candidate.ts';
 import { HeldJob } from './held-job.ts';
@@ -92,8 +92,8 @@ export function queueing(fates: readonly Fate[], { agents = 1, settings = {} }: 
   const links = new FakeLinks(...fates);
   const fleet = new FleetView();
   const exits: LiveExit[] = [];
-  const addExit = (agentId: string) => {
-    const exit = exitOffer({ agentId });
+  const addExit = (agentId: string, offer: Partial<ExitOffer> = {}) => {
+    const exit = exitOffer({ agentId, ...offer });
     exits.push(exit);
     fleet.add(exit);
     return exit;

@@ -23,6 +23,8 @@ export const queueLimits = {
   maxStorePauseMs: 2_000,
   /** Between two looks at what is parked, however much changes. */
   unparkPauseMs: 20,
+  /** Targets that are tried against the view with one look; the next look goes on behind them. */
+  maxTargetsTried: 250,
   /** Jobs of one target that are claimed again with one look. */
   maxUnparked: 32,
   /** Before a job that no exit took, or that could not be parked, is claimed again. */

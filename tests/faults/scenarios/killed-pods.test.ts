@@ -3,7 +3,7 @@
 import type { Balancer } from '../../harness/balancer.ts';
 import { full } from '../../harness/run.ts';
 import { story } from '../../harness/story.ts';
-import { killPods } from '../kills.ts';
+import { killAtRandom, podsBehind } from '../kills.ts';
 import { FaultLab } from '../lab.ts';
 import { ofKilledPods } from '../rules.ts';
 
@@ -19,7 +19,7 @@ story(
     const doors = new Map<string, Balancer>();
     for (const name of podNames) doors.set(name, await lab.fleet.balancer(name));
     const load = lab.load({ callers: { grpc: 6, rest: 4, stream: 1 }, longestStreamMs: 1_000, at: doors });
-    await killPods(lab, doors, kills);
+    await killAtRandom(lab, podsBehind(lab, doors), kills);
     await lab.trueView();
     await load.stop();
     lab.verdict(`${kills} pods killed`, ofKilledPods, minimums);

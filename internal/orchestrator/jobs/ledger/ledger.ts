@@ -13,6 +13,7 @@ import type {
   JobStore,
   Lease,
   ListFilter,
+  ParkedPage,
   Redriven,
   Retry,
   Submitted,
@@ -22,7 +23,7 @@ import { assertBounded, assertChunk, assertMeta } from './bounds.ts';
 import { Deliveries } from './deliveries.ts';
 import { JobLife, openCounter, parkedCounter } from './life.ts';
 import { newJob, redrivenJob } from './new-job.ts';
-import { abandoned, furthestExecution } from './outcome.ts';
+import { abandoned } from './outcome.ts';
 import { Reader } from './reader.ts';
 import { toRecord } from './record.ts';
 import type { Shelf, StoredJob } from './shelf.ts';
@@ -130,9 +131,11 @@ export class Ledger implements JobOperations {
     return jobs.length;
   }
 
-  parkedTargets() {
-    const counters = this.#shelf.counters('parked/', jobLimits.maxParkedTargetsListed);
-    return counters.map(({ name, value }) => ({ target: name, jobs: value }));
+  parkedTargets(limit: number, cursor: string): ParkedPage {
+    const wanted = Math.min(limit, jobLimits.maxParkedTargetsListed);
+    const counters = this.#shelf.counters(parkedCounter(''), cursor, wanted);
+    const targets = counters.map(({ name, value }) => ({ target: name, jobs: value }));
+    return { targets, next: targets.length < wanted ? '' : (targets.at(-1)?.target ?? '') };
   }
 
   dispatched(lease: Lease, exitId: string): Held {
@@ -187,8 +190,7 @@ export class Ledger implements JobOperations {
     if (hasEnded(job.state)) return { kind: 'ended', job: toRecord(job) };
     const now = this.#now();
     if (sentStates.includes(job.state)) this.#life.attemptEnded(job, abandoned(job, now, 'CANCELLED', ''));
-    const execution = furthestExecution(job.attempts);
-    this.#life.end(job, 'CANCELLED', { code: 'CANCELLED', detail: '', execution }, now);
+    this.#life.end(job, 'CANCELLED', { code: 'CANCELLED', detail: '', execution: 'NOT_STARTED' }, now);
     return { kind: 'cancelled', job: toRecord(job) };
   }
 

@@ -3,7 +3,7 @@
 import type { AttemptEnd, EndState, Failure, JobState } from '../job.ts';
 import { type JobSettings, jobLimits } from '../job-limits.ts';
 import type { JobChange } from '../job-store.ts';
-import { furthestExecution } from './outcome.ts';
+import { ofAllAttempts } from './outcome.ts';
 import type { Shelf, StoredJob } from './shelf.ts';
 
 export class JobLife {
@@ -108,7 +108,7 @@ export class JobLife {
     this.#enter(job, state);
     job.endedBy = by;
     job.endedAt = now;
-    job.failure = failure;
+    job.failure = failure && ofAllAttempts(failure, job.attempts);
     job.alarms.removal = Math.max(now + job.keepMs, job.keyUntil);
     if (job.result) job.alarms.result = job.result.availableUntil;
     else this.#shelf.dropBytes(job, 'body/');
@@ -119,8 +119,7 @@ export class JobLife {
   }
 
   expire(job: StoredJob, now: number): void {
-    const execution = furthestExecution(job.attempts);
-    this.end(job, 'EXPIRED', { code: 'EXPIRED_IN_QUEUE', detail: '', execution }, now);
+    this.end(job, 'EXPIRED', { code: 'EXPIRED_IN_QUEUE', detail: '', execution: 'NOT_STARTED' }, now);
   }
 
   /** Begins the deliveries of the callback, anew when there were some. */

@@ -5,13 +5,14 @@ import type { StoredJob } from './shelf.ts';
 
 const order: readonly Execution[] = ['NOT_STARTED', 'POSSIBLE', 'DONE'];
 
-export function furthestExecution(attempts: readonly AttemptEnd[]): Execution {
-  let furthest: Execution = 'NOT_STARTED';
+/** The failure of a job: an attempt before the last may have got further than that one did. */
+export function ofAllAttempts(last: Failure, attempts: readonly AttemptEnd[]): Failure {
+  let furthest = last.execution;
   for (const { failure } of attempts) {
     const execution = failure?.execution ?? 'DONE';
     if (order.indexOf(execution) > order.indexOf(furthest)) furthest = execution;
   }
-  return furthest;
+  return { ...last, execution: furthest };
 }
 
 export type FailedAttempt = AttemptEnd & { readonly failure: Failure };

@@ -54,7 +54,7 @@ export class Reader {
   }
 
   depth(): DepthRow[] {
-    return this.#shelf.counters('state/', maxDepthRows).map(({ name, value }) => {
+    return this.#shelf.counters('state/', '', maxDepthRows).map(({ name, value }) => {
       const [state, priority] = name.split('/');
       return { state: state as JobState, priority: Number(priority), jobs: value };
     });

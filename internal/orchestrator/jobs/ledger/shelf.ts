@@ -65,8 +65,8 @@ export interface Shelf {
 
   count(name: string): number;
   add(name: string, n: number): void;
-  /** Counters that are not 0, by name, without the prefix. */
-  counters(prefix: string, limit: number): readonly { readonly name: string; readonly value: number }[];
+  /** Counters that are not 0, by name, without the prefix; of those the ones after a name. */
+  counters(prefix: string, after: string, limit: number): readonly { readonly name: string; readonly value: number }[];
 
   addEvent(job: StoredJob, event: JobEvent): void;
   eventsAfter(job: StoredJob, sequence: number, limit: number): readonly JobEvent[];

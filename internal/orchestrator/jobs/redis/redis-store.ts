@@ -20,7 +20,7 @@ import type {
   Lease,
   ListFilter,
   Page,
-  ParkedTarget,
+  ParkedPage,
   Redriven,
   ResultHead,
   Retry,
@@ -146,9 +146,17 @@ class RedisJobStore implements JobStore {
     return woken;
   }
 
-  async parkedTargets(): Promise<readonly ParkedTarget[]> {
-    const counters = await this.#counters(targetsKey);
-    return counters.slice(0, jobLimits.maxParkedTargetsListed).map(([target, jobs]) => ({ target, jobs }));
+  /** Partition by partition; the cursor says which, and how far its scan has come. */
+  async parkedTargets(limit: number, cursor: string): Promise<ParkedPage> {
+    const [number = 0, from = 0] = cursor.split('/').map(Number);
+    const partition = this.#partitions[number];
+    if (!partition) return { targets: [], next: '' };
+    const wanted = Math.min(limit, jobLimits.maxParkedTargetsListed);
+    const page = await partition.call('HSCAN', [targetsKey(partition.tag), from, 'COUNT', wanted]);
+    const [at, flat] = page as readonly [string, readonly string[]];
+    const targets = merged([flat]).map(([target, jobs]) => ({ target, jobs }));
+    if (at !== '0') return { targets, next: `${number}/${at}` };
+    return { targets, next: number + 1 < this.#partitions.length ? `${number + 1}/0` : '' };
   }
 
   dispatched(lease: Lease, exitId: string): Promise<Held> {

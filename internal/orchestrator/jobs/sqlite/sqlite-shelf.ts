@@ -21,7 +21,7 @@ export const searches = {
   parked: `SELECT record FROM jobs WHERE parked_under = ? AND parked_under <> '' ORDER BY sequence LIMIT ?`,
   newestFirst: 'SELECT record FROM jobs WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
   firstTurn: 'SELECT tenant, at, remaining FROM turns ORDER BY at LIMIT 1',
-  counters: 'SELECT name, value FROM counters WHERE name >= ? AND name < ? ORDER BY name LIMIT ?',
+  counters: 'SELECT name, value FROM counters WHERE name > ? AND name < ? ORDER BY name LIMIT ?',
   events: 'SELECT event FROM events WHERE job = ? AND sequence > ? ORDER BY sequence LIMIT ?',
   dueReady: due('ready'),
   dueExpiry: due('expiry'),
@@ -150,8 +150,8 @@ export class SqliteShelf implements Shelf {
     if (this.#sql.add.get(name, n)?.value === 0) this.#sql.dropCounter.run(name);
   }
 
-  counters(prefix: string, limit: number): { name: string; value: number }[] {
-    const rows = this.#sql.counters.all(prefix, after(prefix), limit);
+  counters(prefix: string, above: string, limit: number): { name: string; value: number }[] {
+    const rows = this.#sql.counters.all(prefix + above, after(prefix), limit);
     return rows.map(({ name, value }) => ({ name: String(name).slice(prefix.length), value: Number(value) }));
   }
 

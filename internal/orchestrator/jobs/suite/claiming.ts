@@ -8,6 +8,7 @@ import {
   history,
   job,
   leaseMs,
+  parkedTargets,
   ref,
   same,
   sent,
@@ -139,14 +140,32 @@ export const claiming: readonly Behaviour[] = [
       await store.submit(job({ jobId: 'b' }));
       for (let i = 0; i < 2; i++) assert.equal(await store.park((await claimOne(store)).lease, 'DE'), 'ok');
       same(await claimIds(store), []);
-      same(await store.parkedTargets(), [{ target: 'DE', jobs: 2 }]);
+      same(await parkedTargets(store), [{ target: 'DE', jobs: 2 }]);
       assert.equal((await store.get(ref('a')))?.parkedUnder, 'DE');
       assert.equal(await store.unpark('FR', 10), 0);
       assert.equal(await store.unpark('DE', 1), 1);
       same(await claimIds(store), ['a']);
       assert.equal(await store.unpark('DE', 10), 1);
       same(await claimIds(store), ['b']);
-      same(await store.parkedTargets(), []);
+      same(await parkedTargets(store), []);
+    },
+  },
+  {
+    name: 'lists every target that jobs wait for, however few fit on a page',
+    async check({ store }) {
+      // Long names and many of them, so that no store has them all in one small thing.
+      const targets = Array.from({ length: 12 }, (_, i) => `${'x'.repeat(80)}-${String(i).padStart(2, '0')}`);
+      for (const [i, target] of targets.entries()) {
+        await store.submit(job({ jobId: `j${i}` }));
+        await store.park((await claimOne(store)).lease, target);
+      }
+      const listed = await parkedTargets(store, 2);
+      same(
+        listed,
+        targets.map((target) => ({ target, jobs: 1 })),
+      );
+      const first = await store.parkedTargets(2, '');
+      assert.ok(first.targets.length < targets.length && first.next !== '');
     },
   },
   {
@@ -169,7 +188,7 @@ export const claiming: readonly Behaviour[] = [
       advance(1_000);
       await store.sweep();
       assert.equal(await stateOf(store, 'b'), 'EXPIRED');
-      same(await store.parkedTargets(), []);
+      same(await parkedTargets(store), []);
     },
   },
   {

@@ -137,6 +137,25 @@ export const holding: readonly Behaviour[] = [
     },
   },
   {
+    name: 'says of a job how far all its attempts together got, and not only the last',
+    async check({ store }) {
+      for (const jobId of ['dead', 'failed']) {
+        const first = await sent(store, { jobId, maxAttempts: 2 });
+        const lostAgent = failed(first, { code: 'AGENT_LOST', execution: 'POSSIBLE' });
+        await store.retry(first, { delayMs: 0, attempt: lostAgent });
+        const { lease } = await claimOne(store);
+        await store.dispatched(lease, 'key/b/direct');
+        const attempt = failed(lease);
+        if (jobId === 'dead') await store.retry(lease, { delayMs: 0, attempt });
+        else await store.finish(lease, { state: 'FAILED', failure: attempt.failure, attempt });
+        const ended = (await store.get(ref(jobId)))?.failure;
+        same([ended?.code, ended?.execution], ['CONNECT_REFUSED', 'POSSIBLE']);
+        const told = (await store.events(ref(jobId), 0))?.at(-1)?.failure;
+        same(told?.execution, 'POSSIBLE');
+      }
+    },
+  },
+  {
     name: 'never lets a job out again that may have left and is not idempotent, whatever its holder says',
     async check({ store }) {
       const lease = await sent(store, { idempotent: false });

@@ -6,7 +6,7 @@ import { hasEnded, type JobEvent } from '../job.ts';
 import type { Delivery, DeliveryOutcome, JobStore, Lease } from '../job-store.ts';
 import { memoryJobStore } from '../memory-store.ts';
 import { jobIds, type Step, step, tenants } from './steps.ts';
-import { answered, bytes, failed, failure, leaseMs, same, suiteSettings } from './subject.ts';
+import { answered, bytes, failed, failure, leaseMs, parkedTargets, same, suiteSettings } from './subject.ts';
 
 export interface Subject {
   readonly store: JobStore;
@@ -144,7 +144,7 @@ function onStore(store: JobStore, one: Exclude<Step, { lease: number } | { do: '
 
 /** Everything that can be seen of a store. */
 async function look(store: JobStore): Promise<unknown> {
-  const seen: unknown[] = [await store.depth(), await store.parkedTargets()];
+  const seen: unknown[] = [await store.depth(), await parkedTargets(store)];
   for (const tenant of tenants) {
     seen.push(await store.list(tenant, {}, 3, ''), await store.list(tenant, { states: ['QUEUED'] }, 100, ''));
     for (const jobId of jobIds) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { AttemptEnd, Failure, JobRef, NewJob } from '../job.ts';
 import type { JobSettings } from '../job-limits.ts';
-import type { ClaimedJob, JobStore, Lease } from '../job-store.ts';
+import type { ClaimedJob, JobStore, Lease, ParkedTarget } from '../job-store.ts';
 
 export interface StoreUnderTest {
   readonly store: JobStore;
@@ -79,6 +79,18 @@ export function succeed(store: JobStore, lease: Lease, body: readonly string[] =
   const bodyBytes = body.join('').length;
   const attempt = answered(lease);
   return store.finish(lease, { state: 'SUCCEEDED', attempt, meta: bytes('meta'), bodyBytes, chunks: body.length });
+}
+
+/** Page by page; each once, by name. */
+export async function parkedTargets(store: JobStore, pageSize = 100): Promise<ParkedTarget[]> {
+  const found = new Map<string, ParkedTarget>();
+  for (let cursor = '', pages = 0; pages < 50; pages++) {
+    const { targets, next } = await store.parkedTargets(pageSize, cursor);
+    for (const parked of targets) found.set(parked.target, parked);
+    if (next === '') return [...found.values()].sort((a, b) => (a.target < b.target ? -1 : 1));
+    cursor = next;
+  }
+  return assert.fail('the pages do not end');
 }
 
 export async function stateOf(store: JobStore, jobId = 'j1', of = tenant): Promise<string | undefined> {

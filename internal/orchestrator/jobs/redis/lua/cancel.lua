@@ -7,5 +7,5 @@ local job = load(ask.tenant, ask.jobId)
 if not job then return cjson.encode({ kind = 'not-found' }) end
 if hasEnded[job.state] then return outcome('ended', job) end
 if isSent[job.state] then abandon(job, 'CANCELLED', '') end
-endJob(job, 'CANCELLED', { code = 'CANCELLED', detail = '', execution = furthestExecution(job) }, 0)
+endJob(job, 'CANCELLED', { code = 'CANCELLED', detail = '', execution = 'NOT_STARTED' }, 0)
 return outcome('cancelled', job)

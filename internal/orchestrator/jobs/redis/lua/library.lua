@@ -149,13 +149,15 @@ local function abandon(job, code, detail)
   return failure
 end
 
-local function furthestExecution(job)
-  local order, furthest = { NOT_STARTED = 1, POSSIBLE = 2, DONE = 3 }, 'NOT_STARTED'
-  for _, attempt in ipairs(job.attempts) do
+-- The failure of a job: an attempt before the last may have got further than that one did.
+local function ofAllAttempts(last, attempts)
+  if last == cjson.null then return last end
+  local order, furthest = { NOT_STARTED = 1, POSSIBLE = 2, DONE = 3 }, last.execution
+  for _, attempt in ipairs(attempts) do
     local execution = attempt.failure == cjson.null and 'DONE' or attempt.failure.execution
     if order[execution] > order[furthest] then furthest = execution end
   end
-  return furthest
+  return { code = last.code, detail = last.detail, execution = furthest }
 end
 
 local function deliver(job)
@@ -168,7 +170,7 @@ local function endJob(job, state, failure, by)
   enter(job, state)
   job.endedBy = by
   job.endedAt = now
-  job.failure = failure
+  job.failure = ofAllAttempts(failure, job.attempts)
   setAlarm(job, 'removal', math.max(now + job.keepMs, job.keyUntil))
   if job.result ~= cjson.null then setAlarm(job, 'result', job.result.availableUntil) end
   if job.callback ~= cjson.null then deliver(job) end
@@ -178,8 +180,7 @@ local function endJob(job, state, failure, by)
 end
 
 local function expire(job)
-  local failure = { code = 'EXPIRED_IN_QUEUE', detail = '', execution = furthestExecution(job) }
-  endJob(job, 'EXPIRED', failure, 0)
+  endJob(job, 'EXPIRED', { code = 'EXPIRED_IN_QUEUE', detail = '', execution = 'NOT_STARTED' }, 0)
 end
 
 -- Another attempt, unless none is left or what may have been sent must not be sent twice.
