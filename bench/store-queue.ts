@@ -9,7 +9,7 @@ import { load } from './load.ts';
 import { claimed, claimLimit, end, inFlight, newJob, openStore, pairs, redisCpuUs } from './queue-lab.ts';
 
 const shortQueue = 1_000;
-/** RESPROXY_BENCH_BACKLOG=1000000 takes Redis 3 GB and some minutes. */
+/** RESPROXY_BENCH_BACKLOG=1000000 takes Redis 2.5 GB and two minutes more. */
 const longQueue = Number(process.env.RESPROXY_BENCH_BACKLOG ?? 100_000);
 const claimedPerRound = 400;
 const tenants = 50;
