@@ -120,13 +120,6 @@ story('a failure that may be tried again says when, another does not', async () 
   expect(invalid.retry).toBeUndefined();
 });
 
-story('a job without sync is not there yet, and says so', async () => {
-  const { cluster, origin } = lab();
-  const answer = await cluster.rest.request('POST', '/jobs', JSON.stringify({ url: origin.url('/echo') }));
-  expect(answer.status).toBe(501);
-  expect(answer.json).toMatchObject({ code: 'UNIMPLEMENTED' });
-});
-
 story('callers are let in by token and scope only', async () => {
   const { cluster, origin } = lab();
   const job = { url: origin.url('/echo') };
