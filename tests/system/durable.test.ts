@@ -191,13 +191,14 @@ story(
   full ? 15 * 60_000 : 2 * 60_000,
 );
 
-story('receivers of callbacks that take them, are down, redirect inside, or are gone', async (use) => {
+story('receivers of callbacks that take them, are down, slow, redirect inside, or are gone', async (use) => {
   const secret = `whsec_${randomBytes(32).toString('base64')}`;
   const inside = use(await openReceiver());
   const answers: Readonly<Record<string, (response: ServerResponse) => unknown>> = {
     '/takes': (response) => response.writeHead(204).end(),
     '/fails': (response) => response.writeHead(503).end(),
     '/gone': (response) => response.writeHead(410).end(),
+    '/slow': () => {},
     '/inside': (response) => response.writeHead(307, { location: inside.url().href }).end(),
   };
   const receiver = use(await openReceiver((response, { path }) => answers[path]?.(response)));
@@ -212,18 +213,21 @@ story('receivers of callbacks that take them, are down, redirect inside, or are 
   const pod = await startPod();
   await startAgent(pod);
   const caller = new DurableCaller(pod.grpc);
-  const told = async (url: string, is: { state: CallbackStatus_State; lastOutcome: string }) => {
+  const told = async (url: string, is: { state: CallbackStatus_State; lastOutcome: string }, boundMs = 15_000) => {
     const jobId = await caller.submit({ request: { url: origin.url('/echo') }, callback: { url } });
-    const callback = await until(`${url} is ${is.lastOutcome}`, async () => {
+    const look = async () => {
       const { callback: status } = await caller.get(jobId);
       return status?.state === is.state && status.lastOutcome === is.lastOutcome && status;
-    });
+    };
+    const callback = await until(`${url} is ${is.lastOutcome}`, look, boundMs);
     return { jobId, callback };
   };
   const { DELIVERED, FAILED, PENDING } = CallbackStatus_State;
   const at = (path: string) => receiver.url(path).href;
+  // Given up after 15 s; nobody else waits for it.
+  const slow = told(at('/slow'), { state: PENDING, lastOutcome: 'timeout' }, 30_000);
   const { jobId, callback } = await told(at('/takes'), { state: DELIVERED, lastOutcome: 'status 204' });
-  const [delivery] = receiver.received;
+  const delivery = receiver.received.find(({ path }) => path === '/takes');
   expect(delivery?.headers['webhook-id']).toBe(callback.webhookId);
   const verified = new Webhook(secret).verify(delivery?.body ?? '', delivery?.headers as Record<string, string>);
   expect(verified).toMatchObject({ type: 'job.succeeded', data: { jobId, state: 'SUCCEEDED' } });
@@ -232,6 +236,7 @@ story('receivers of callbacks that take them, are down, redirect inside, or are 
   await told(at('/inside'), { state: PENDING, lastOutcome: 'status 307' });
   await told(down.url().href, { state: PENDING, lastOutcome: 'no connection' });
   expect(inside.received).toEqual([]);
+  await slow;
   const refused = await pod.grpc.failure(JobService.method.submitJob, {
     request: { url: origin.url('/echo') },
     callback: { url: 'http://127.0.0.1:1/hook' },
