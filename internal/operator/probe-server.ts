@@ -1,4 +1,5 @@
 // Where probes and Prometheus ask the operator: /livez, /readyz and /metrics.
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -33,14 +34,12 @@ export class ProbeServer {
     });
   }
 
-  listen(): Promise<AddressInfo> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(this.#options.port, this.#options.host, () => {
-        this.#server.off('error', reject);
-        resolve(this.#server.address() as AddressInfo);
-      });
-    });
+  /** Rejects when the address is taken. */
+  async listen(): Promise<AddressInfo> {
+    const { host, port } = this.#options;
+    this.#server.listen({ host, port });
+    await once(this.#server, 'listening');
+    return this.#server.address() as AddressInfo;
   }
 
   close(): Promise<void> {

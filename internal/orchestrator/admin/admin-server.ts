@@ -1,5 +1,6 @@
 // Where probes and Prometheus ask: /livez says that the event loop turns, /readyz whether to send work here, /metrics
 // everything else. Open, and therefore bound to loopback unless a setting says otherwise.
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../kit/clock.ts';
@@ -48,14 +49,12 @@ export class AdminServer {
     return this.#doorway;
   }
 
-  listen(): Promise<AddressInfo> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(this.#options.port, this.#options.host, () => {
-        this.#server.off('error', reject);
-        resolve(this.#server.address() as AddressInfo);
-      });
-    });
+  /** Rejects when the address is taken. */
+  async listen(): Promise<AddressInfo> {
+    const { host, port } = this.#options;
+    this.#server.listen({ host, port });
+    await once(this.#server, 'listening');
+    return this.#server.address() as AddressInfo;
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 // A queue for tests: a store in memory, a fleet in memory, links with written fates, and one clock that stands still for
 // all of them. The store can be made to fail.
 import { ManualClock, settle } from '../../kit/manual-clock.ts';
+import { job as syncJob } from '../dispatch/dispatch-fixture.ts';
 import { FakeLinks, type Fate } from '../dispatch/fake-links.ts';
 import type { JobRecord, NewJob } from '../jobs/job.ts';
 import type { JobSettings } from '../jobs/job-limits.ts';
@@ -66,16 +67,7 @@ export function spec(given: Partial<JobSpec> = {}, request: Partial<JobSpec['req
     retryOnStatus: [],
     traceparent: '',
     ...given,
-    request: {
-      method: 'GET',
-      url: 'http://origin.test/',
-      headers: [],
-      body: new Uint8Array(),
-      maxRedirects: 10,
-      decompress: false,
-      maxResponseBytes: 0,
-      ...request,
-    },
+    request: { ...syncJob().request, ...request },
   };
 }
 
