@@ -1,5 +1,5 @@
 // What an exit may be called: labels come from keys and from the agents' own claims, and callers choose exits by them.
-import { z } from 'zod';
+import * as z from 'zod';
 
 interface LabelRule {
   readonly pattern: RegExp;
