@@ -38,9 +38,9 @@ class FakeCall extends EventEmitter {
 }
 
 function dial(): FakeCall {
-  const [service] = reflectionServices([file_resproxy_v1_job]);
   const call = new FakeCall();
-  (service?.implementation.ServerReflectionInfo as unknown as (call: FakeCall) => void)(call);
+  for (const { implementation } of reflectionServices([file_resproxy_v1_job]).slice(0, 1))
+    (implementation.ServerReflectionInfo as unknown as (call: FakeCall) => void)(call);
   return call;
 }
 
