@@ -164,7 +164,7 @@ export class OrchestratorApp implements App {
     // Platform engineers.
     const { reportTokenPath: tokenPath } = config;
     const counts =
-      tokenPath === undefined ? undefined : new AgentCounts({ tokenPath, agentIds: () => memory.agentIds() });
+      tokenPath === undefined ? undefined : new AgentCounts({ tokenPath, agents: () => memory.agentCounts });
     this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics, counts });
   }
 

@@ -6,8 +6,8 @@ import { digestOf, digestsEqual } from '../../kit/digest.ts';
 export interface AgentCountsOptions {
   /** File with the token; read for each question, since it may be replaced. */
   readonly tokenPath: string;
-  /** Of every connection of the whole fleet. */
-  readonly agentIds: () => Iterable<string>;
+  /** How many agents each key has in the whole fleet, by the name of the key. */
+  readonly agents: () => ReadonlyMap<string, number>;
 }
 
 const bearer = /^Bearer ([\x21-\x7e]{16,512})$/;
@@ -26,13 +26,8 @@ export class AgentCounts {
     return token !== '' && digestsEqual(digestOf(presented), digestOf(token));
   }
 
-  /** `{"agents": {KEY NAME: COUNT}}`; an agent that has two connections for a moment counts once. */
+  /** `{"agents": {KEY NAME: COUNT}}`. */
   report(): string {
-    const counts = new Map<string, number>();
-    for (const id of new Set(this.#options.agentIds())) {
-      const name = id.slice(0, id.lastIndexOf('/'));
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-    return JSON.stringify({ agents: Object.fromEntries(counts) });
+    return JSON.stringify({ agents: Object.fromEntries(this.#options.agents()) });
   }
 }
