@@ -3,11 +3,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { AdminServer } from '../kit/admin-server.ts';
 import { sleep } from '../kit/clock.ts';
 import type { App } from '../kit/program.ts';
 import { TlsFiles } from '../kit/tls-files.ts';
 import { limits } from '../wire/limits.ts';
-import { AdminServer } from './admin/admin-server.ts';
 import { AgentCounts } from './admin/agent-counts.ts';
 import { AgentConnections } from './channel/agent-connections.ts';
 import { AgentListener } from './channel/agent-listener.ts';
@@ -24,11 +24,11 @@ import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
-import { alone as ownShares, type Shares } from './intake/shares.ts';
 import { defaultJobSettings } from './jobs/job-limits.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
 import { Keyring } from './keys/keyring.ts';
+import { alone as ownShares, type Shares } from './limits/shares.ts';
 import { type KeysConfig, openKeys } from './open-keys.ts';
 import type { PeerConfig } from './peer/peer-credential.ts';
 import { parseRedisUrl } from './redis/redis-url.ts';
@@ -162,10 +162,9 @@ export class OrchestratorApp implements App {
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
     // Platform engineers.
-    const { reportTokenPath: tokenPath } = config;
-    const counts =
-      tokenPath === undefined ? undefined : new AgentCounts({ tokenPath, agents: () => memory.agentCounts });
-    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics, counts });
+    const counts = new AgentCounts({ tokenPath: config.reportTokenPath, agents: () => memory.agentCounts });
+    const pages = { '/agent-counts': counts.page };
+    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics, pages });
   }
 
   /** Probes first, since keys may be long in coming; certificates, keys and callers; then the doors, agents first. */

@@ -1,10 +1,11 @@
 // What a pod has for jobs that outlive their call: the store, the worker that runs what stands in it, the one that wakes
 // what waits for an exit, the sweeper, and the deliverer that tells of ends. Nothing else in the pod waits for it.
+
 import { randomUUID } from 'node:crypto';
 import { OwnNetwork } from '../guard/own-network.ts';
 import type { Clock, Random } from '../kit/clock.ts';
+import type { Health } from '../kit/health.ts';
 import type { Logger } from '../kit/log.ts';
-import type { Health } from './admin/health.ts';
 import type { Metrics } from './admin/metrics.ts';
 import { type AllowedReceiver, CallbackRules, parseReceiver } from './callbacks/callback-rules.ts';
 import { CallbackSecrets } from './callbacks/callback-secrets.ts';

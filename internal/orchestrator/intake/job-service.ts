@@ -9,12 +9,12 @@ import type {
 import type { Clock } from '../../kit/clock.ts';
 import type { Job, JobRunner } from '../dispatch/job.ts';
 import type { Code } from '../failure/table.ts';
+import { alone, type Shares } from '../limits/shares.ts';
 import { asFailure } from './as-failure.ts';
 import type { CallContext } from './call.ts';
 import type { KeyedJobs } from './durable/keyed-jobs.ts';
 import { toRunJobResponse, toStreamJobResponse } from './job-messages.ts';
 import type { JobObserver } from './job-observer.ts';
-import { alone, type Shares } from './shares.ts';
 import { SiteRates } from './site-rates.ts';
 import { toJob } from './validate/job-request.ts';
 

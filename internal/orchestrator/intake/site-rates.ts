@@ -4,8 +4,8 @@ import { getDomain } from 'tldts';
 import type { Clock } from '../../kit/clock.ts';
 import { LruMap } from '../../kit/lru.ts';
 import { JobFailure } from '../failure/failures.ts';
+import type { SharedLimit, Shares } from '../limits/shares.ts';
 import type { Caller } from './auth/caller.ts';
-import type { SharedLimit, Shares } from './shares.ts';
 import { type TokenBucket, takeToken } from './token-bucket.ts';
 
 interface SiteRate extends TokenBucket {
