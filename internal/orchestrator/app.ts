@@ -24,11 +24,12 @@ import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
+import { SiteRates } from './intake/site-rates.ts';
 import { defaultJobSettings } from './jobs/job-limits.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
 import { Keyring } from './keys/keyring.ts';
-import { alone as ownShares, type Shares } from './limits/shares.ts';
+import { alone as ownShares } from './limits/shares.ts';
 import { type KeysConfig, openKeys } from './open-keys.ts';
 import type { PeerConfig } from './peer/peer-credential.ts';
 import { parseRedisUrl } from './redis/redis-url.ts';
@@ -147,9 +148,10 @@ export class OrchestratorApp implements App {
     });
     const shares = this.#shared?.shares ?? ownShares;
     const openStore = () => this.#openStore();
-    this.#queue = new DurableQueue(config.queue, { ...ground, links, openStore });
+    const sites = new SiteRates(clock, shares);
+    this.#queue = new DurableQueue(config.queue, { ...ground, links, sites, openStore });
     this.#agents = new AgentService(memory, control);
-    const jobs = this.#jobs(shares);
+    const jobs = this.#jobs(sites);
     const services = { ...this.#queue.services, jobs, agents: this.#agents };
 
     // Callers: who may ask, and the doors.
@@ -231,10 +233,10 @@ export class OrchestratorApp implements App {
     return this.#shared?.openJobStore(settings) ?? openSqliteJobStore({ path, now: () => clock.wallMs(), settings });
   }
 
-  #jobs(shares: Shares): JobService {
+  #jobs(sites: SiteRates): JobService {
     const { clock, metrics } = this.#ground;
     const { keyed } = this.#queue.services;
-    const means = { runner: this.#dispatcher, keyed, clock, observer: metrics.jobs, shares };
+    const means = { runner: this.#dispatcher, keyed, clock, observer: metrics.jobs, sites };
     return new JobService({ ...means, newJobId: randomUUID, maxAttempts });
   }
 
