@@ -1,0 +1,152 @@
+// The issuers that the callers file trusts, and the one question that is asked of them: whose token is this? Issuers
+// come and go with the file; one that stays as it is keeps its keys.
+import { decodeJwt } from 'jose';
+import type { Clock, Random } from '../../kit/clock.ts';
+import type { Logger } from '../../kit/log.ts';
+import type { IssuerDocuments } from './documents.ts';
+import type { IssuerConfig } from './issuer-config.ts';
+import { IssuerKeys } from './issuer-keys.ts';
+import { issuerLimits } from './issuer-limits.ts';
+import { Turnstile } from './turnstile.ts';
+import { type Check, type Refusal, verifyToken } from './verify-token.ts';
+
+export interface IssuerObserver {
+  /** A token was looked at. `provider` is empty when it is of nobody that is known. */
+  looked(provider: string, result: Refusal | 'good' | 'unavailable'): void;
+  fetched(provider: string, outcome: 'ok' | 'failed'): void;
+}
+
+export interface IssuersOptions {
+  readonly documentsOf: (config: IssuerConfig) => IssuerDocuments;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly observer: IssuerObserver;
+  /** Some issuer has other keys than before. */
+  readonly onKeysChanged: () => void;
+}
+
+export type Verdict =
+  | (Extract<Check, { kind: 'good' }> & { readonly provider: string })
+  | Extract<Check, { kind: 'refused' }>
+  /** Nobody can say now; later somebody may. */
+  | { readonly kind: 'unavailable'; readonly detail: string };
+
+interface Issuer {
+  readonly config: IssuerConfig;
+  readonly keys: IssuerKeys;
+}
+
+export class Issuers {
+  readonly #options: IssuersOptions;
+  readonly #turnstiles = new Map<string, Turnstile>();
+  #issuers: readonly Issuer[] = [];
+
+  constructor(options: IssuersOptions) {
+    this.#options = options;
+  }
+
+  /** From now on these, and their keys are asked for. */
+  replace(configs: readonly IssuerConfig[]): void {
+    const before = new Map(this.#issuers.map((issuer) => [JSON.stringify(issuer.config), issuer]));
+    this.#issuers = configs.map((config) => {
+      const text = JSON.stringify(config);
+      const known = before.get(text);
+      before.delete(text);
+      return known ?? this.#open(config);
+    });
+    for (const { keys } of before.values()) keys.stop();
+  }
+
+  stop(): void {
+    this.replace([]);
+  }
+
+  /** By provider: since its keys were last read, in milliseconds; Infinity when they never were. */
+  *ages(): Generator<[provider: string, ageMs: number], void, undefined> {
+    for (const { config, keys } of this.#issuers) yield [config.name, keys.ageMs];
+  }
+
+  /** Never rejects. What `door` asks does not wait for what other doors ask. */
+  async verify(token: string, door: string): Promise<Verdict> {
+    const found = await this.#issuerOf(token);
+    const verdict = 'kind' in found ? found : await this.#verify(token, found, door);
+    const provider = 'kind' in found ? '' : found.config.name;
+    this.#options.observer.looked(provider, verdict.kind === 'refused' ? verdict.why : verdict.kind);
+    return verdict;
+  }
+
+  /** By what the token says of itself; nothing of it is believed yet. */
+  async #issuerOf(token: string): Promise<Issuer | Verdict> {
+    const name = issuerIn(token);
+    if (name === undefined) return { kind: 'refused', why: 'malformed', detail: 'The token is not a JSON Web Token.' };
+    const known = this.#find(name);
+    if (known) return known;
+    // An issuer whose name is to be discovered may turn out to be this one.
+    const nameless = this.#issuers.filter((issuer) => nameOf(issuer) === undefined);
+    await Promise.all(nameless.map(({ keys }) => keys.settled()));
+    const discovered = this.#find(name);
+    if (discovered) return discovered;
+    const [away] = nameless.filter((issuer) => nameOf(issuer) === undefined);
+    if (away) return unavailable(away);
+    return { kind: 'refused', why: 'issuer', detail: 'The token is of an issuer that is not trusted here.' };
+  }
+
+  #find(name: string): Issuer | undefined {
+    return this.#issuers.find((issuer) => nameOf(issuer) === name);
+  }
+
+  async #verify(token: string, issuer: Issuer, door: string): Promise<Verdict> {
+    const { keys } = issuer;
+    if (!keys.held) await keys.settled();
+    const first = await this.#check(token, issuer, door);
+    if (first.kind !== 'refused' || first.why !== 'unknown_key') return first;
+    const again = (await keys.askAgain()) ? await this.#check(token, issuer, door) : first;
+    const isUnknown = again.kind === 'refused' && again.why === 'unknown_key';
+    // Its key may be newer than what could be read.
+    return isUnknown && keys.isAway ? unavailable(issuer) : again;
+  }
+
+  async #check(token: string, issuer: Issuer, door: string): Promise<Verdict> {
+    const { config, keys } = issuer;
+    const { held } = keys;
+    if (!held) return unavailable(issuer);
+    const check = await this.#turnstile(door).pass(() =>
+      verifyToken(token, held, config, this.#options.clock.wallMs()),
+    );
+    return check.kind === 'good' ? { ...check, provider: config.name } : check;
+  }
+
+  #turnstile(door: string): Turnstile {
+    const known = this.#turnstiles.get(door) ?? new Turnstile(issuerLimits.maxChecks);
+    this.#turnstiles.set(door, known);
+    return known;
+  }
+
+  #open(config: IssuerConfig): Issuer {
+    const { documentsOf, observer, onKeysChanged: onChange, clock, random, log } = this.#options;
+    const { name } = config;
+    const onFetch = (outcome: 'ok' | 'failed') => observer.fetched(name, outcome);
+    const keys = new IssuerKeys({ name, documents: documentsOf(config), clock, random, log, onFetch, onChange });
+    keys.start();
+    return { config, keys };
+  }
+}
+
+function nameOf({ config, keys }: Issuer): string | undefined {
+  return config.issuer ?? keys.held?.issuer;
+}
+
+function issuerIn(token: string): string | undefined {
+  try {
+    const { iss } = decodeJwt(token);
+    return typeof iss === 'string' ? iss : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unavailable({ config }: Issuer): Verdict {
+  const detail = `The keys of provider "${config.name}" cannot be read now, so its tokens cannot be checked.`;
+  return { kind: 'unavailable', detail };
+}
