@@ -60,6 +60,11 @@ export class KubeClient {
     return (await this.#call('GET', withQuery(collectionPath(kind, namespace), query))) as Page<T>;
   }
 
+  /** What is no object: the documents that the server publishes of itself. */
+  document(path: string): Promise<unknown> {
+    return this.#call('GET', path);
+  }
+
   async create<T extends NewObject>(kind: Kind, namespace: string, object: T, options?: CallOptions) {
     return (await this.#call('POST', collectionPath(kind, namespace), object, options)) as T & KubeObject;
   }
