@@ -80,8 +80,10 @@ export class RestHandler implements HttpHandler {
     const address = () => callerAddress(request, trustedProxies);
     const vouch = () => doorway.vouchFor(request.socket);
     const { authorization } = request.headers;
-    const caller = gate.enter({ door: 'rest', authorization, address, vouch }, route.rule);
+    const entering = gate.enter({ door: 'rest', authorization, address, vouch }, route.rule);
+    const caller = entering instanceof Promise ? await entering : entering;
     try {
+      if (response.closed) return undefined;
       const context: CallContext = {
         door: 'rest',
         caller,
