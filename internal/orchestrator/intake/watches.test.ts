@@ -36,9 +36,9 @@ function watch(forMs?: number): Promise<string> {
   const told: number[] = [];
   const read = async () => {
     for await (const change of watches.during(context, changes)) told.push(change);
-    return `${told} and it ended`;
+    return `${told.join()} and it ended`;
   };
-  return read().catch(({ code, message }) => `${told} and ${code}: ${message}`);
+  return read().catch(({ code, message }) => `${told.join()} and ${code}: ${message}`);
 }
 
 async function* changes(until: AbortSignal) {
