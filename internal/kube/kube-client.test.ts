@@ -70,6 +70,11 @@ test('speaks to the object, its status and the collection', async () => {
   ]);
 });
 
+test('a document is asked for as what the API server has: its keys are JSON by another name', async () => {
+  answer = (request, response) => response.end(JSON.stringify(request.headers.accept));
+  expect(await client.document('/openid/v1/jwks')).toBe('application/json, application/jwk-set+json');
+});
+
 test('a hundred calls take two connections', async () => {
   await Promise.all(Array.from({ length: 100 }, () => client.get(kind, { namespace: 'n', name: 'a' })));
   expect(seen).toHaveLength(100);
