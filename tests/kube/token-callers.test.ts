@@ -50,7 +50,7 @@ const by = ({ ports }: Cluster, token: string) => new RestCaller(ports.http, tok
 
 async function told(caller: RestCaller): Promise<string> {
   const { status, json } = await caller.get('/jobs');
-  return `${status} ${String(json.detail ?? 'OK')}`;
+  return `${status} ${(json.detail as string | undefined) ?? 'OK'}`;
 }
 
 if (foreignKubeconfig === undefined)
