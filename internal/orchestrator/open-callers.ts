@@ -34,13 +34,16 @@ export function openCallers(
     clock,
     random,
     log,
-    observer: metrics.tokens,
+    onFetch: (provider, outcome) => metrics.tokens.fetched(provider, outcome),
     onKeysChanged: () => tokens.forget(),
   });
   const tokens = new TokenCallers({
     verify: (token, door) => issuers.verify(token, door),
     clock,
-    onUngranted: (provider, subject) => log.warn({ provider, subject }, 'a token is good, and no grant fits it'),
+    observer: {
+      looked: (provider, result) => metrics.tokens.looked(provider, result),
+      ungranted: (provider, subject) => log.warn({ provider, subject }, 'a token is good, and no grant fits it'),
+    },
   });
   metrics.tokens.followKeys(() => issuers.ages());
   const file = new CallersFile({

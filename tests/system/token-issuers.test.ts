@@ -7,8 +7,10 @@ import { connectClient, protocols } from '../harness/connect-caller.ts';
 import { GrpcCaller } from '../harness/grpc-caller.ts';
 import { Issuer } from '../harness/issuer.ts';
 import { Origin } from '../harness/origin.ts';
+import { Program } from '../harness/process.ts';
 import { RestCaller } from '../harness/rest-caller.ts';
 import { story, type Use } from '../harness/story.ts';
+import { grpcurl } from '../harness/tools.ts';
 import { until } from '../harness/waiting.ts';
 
 /** Ten times the longest that a pod waits before it asks an issuer again. */
@@ -60,6 +62,12 @@ story('a token runs a job at every door, and its durable job belongs to its tena
   const stranger = by(cluster, await issuer.token({ sub: 'x', team: 'other' }));
   expect((await stranger.get(path)).json.code).toBe('JOB_NOT_FOUND');
   expect((await stranger.runJob(request)).json.code).toBe('SCOPE_DENIED');
+  // Reflection, by somebody whom the gRPC door sees for the first time.
+  const fresh = await issuer.token({ jti: 'another' });
+  const list = ['-plaintext', '-H', `Authorization: Bearer ${fresh}`, `127.0.0.1:${cluster.ports.grpc}`, 'list'];
+  const listed = new Program({ name: 'grpcurl', command: grpcurl(), args: list });
+  expect((await listed.exited).code).toBe(0);
+  expect(listed.output).toContain('resproxy.v1.JobService');
   // Nobody asked the issuer for the sake of a job.
   expect(issuer.reads).toBe(1);
 });
@@ -85,7 +93,7 @@ story('what is wrong with a token is said to whoever shows it, and to nobody els
     expect(headers.get('www-authenticate')).toMatch(/^Bearer error="(invalid_token|insufficient_scope)"/);
   }
   const metrics = await cluster.metrics();
-  for (const result of ['audience', 'expired', 'not_yet_valid', 'signature', 'good'])
+  for (const result of ['audience', 'expired', 'not_yet_valid', 'signature', 'ungranted'])
     expect(metrics.sum('resproxy_tokens_total', { provider: 'corp', result })).toBe(1);
   expect(metrics.sum('resproxy_token_keys_age_seconds', { provider: 'corp' })).toBeGreaterThanOrEqual(0);
   const log = cluster.orchestrator.output.join('\n');

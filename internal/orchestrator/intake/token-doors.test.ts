@@ -32,7 +32,7 @@ beforeEach(async () => {
     asked.push(door);
     return verdict;
   };
-  tokens = new TokenCallers({ verify, clock: systemClock, onUngranted: () => {} });
+  tokens = new TokenCallers({ verify, clock: systemClock, observer: { looked: () => {}, ungranted: () => {} } });
   tokens.replace(parseCallers(JSON.stringify({ providers: [provider] }), 'callers.json').providers);
   doors = await openDoors({ tokens });
   doors.runner.onRun = async () => answer;
@@ -72,9 +72,19 @@ test('a good token is looked at once, and then runs jobs at every door', async (
 
 describe('a token that is no good is told alike by every door', () => {
   test.each<[string, () => Verdict, Code, string]>([
-    ['expired', () => ({ kind: 'refused', why: 'expired', detail: 'It expired.' }), 'UNAUTHENTICATED', 'invalid_token'],
+    [
+      'expired',
+      () => ({ kind: 'refused', provider: 'corp', why: 'expired', detail: 'It expired.' }),
+      'UNAUTHENTICATED',
+      'invalid_token',
+    ],
     ['of no grant', () => good('nobody'), 'SCOPE_DENIED', 'insufficient_scope'],
-    ['of an issuer that is away', () => ({ kind: 'unavailable', detail: 'Away.' }), 'ISSUER_UNAVAILABLE', ''],
+    [
+      'of an issuer that is away',
+      () => ({ kind: 'unavailable', provider: 'corp', detail: 'Away.' }),
+      'ISSUER_UNAVAILABLE',
+      '',
+    ],
   ])('%s', async (_name, make, code, challenge) => {
     verdict = make();
     const row = failureTable[code];

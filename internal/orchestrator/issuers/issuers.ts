@@ -10,27 +10,22 @@ import { issuerLimits } from './issuer-limits.ts';
 import { Turnstile } from './turnstile.ts';
 import { type Check, type Refusal, verifyToken } from './verify-token.ts';
 
-export interface IssuerObserver {
-  /** A token was looked at. `provider` is empty when it is of nobody that is known. */
-  looked(provider: string, result: Refusal | 'good' | 'unavailable'): void;
-  fetched(provider: string, outcome: 'ok' | 'failed'): void;
-}
-
 export interface IssuersOptions {
   readonly documentsOf: (config: IssuerConfig) => IssuerDocuments;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly observer: IssuerObserver;
+  readonly onFetch: (provider: string, outcome: 'ok' | 'failed') => void;
   /** Some issuer has other keys than before. */
   readonly onKeysChanged: () => void;
 }
 
-export type Verdict =
-  | (Extract<Check, { kind: 'good' }> & { readonly provider: string })
-  | Extract<Check, { kind: 'refused' }>
+/** `provider` is empty for a token of nobody that is known. */
+export type Verdict = { readonly provider: string } & (
+  | Check
   /** Nobody can say now; later somebody may. */
-  | { readonly kind: 'unavailable'; readonly detail: string };
+  | { readonly kind: 'unavailable'; readonly detail: string }
+);
 
 interface Issuer {
   readonly config: IssuerConfig;
@@ -70,16 +65,13 @@ export class Issuers {
   /** Never rejects. What `door` asks does not wait for what other doors ask. */
   async verify(token: string, door: string): Promise<Verdict> {
     const found = await this.#issuerOf(token);
-    const verdict = 'kind' in found ? found : await this.#verify(token, found, door);
-    const provider = 'kind' in found ? '' : found.config.name;
-    this.#options.observer.looked(provider, verdict.kind === 'refused' ? verdict.why : verdict.kind);
-    return verdict;
+    return 'kind' in found ? found : this.#verify(token, found, door);
   }
 
   /** By what the token says of itself; nothing of it is believed yet. */
   async #issuerOf(token: string): Promise<Issuer | Verdict> {
     const name = issuerIn(token);
-    if (name === undefined) return { kind: 'refused', why: 'malformed', detail: 'The token is not a JSON Web Token.' };
+    if (name === undefined) return refusedByAll('malformed', 'The token is not a JSON Web Token.');
     const known = this.#find(name);
     if (known) return known;
     // An issuer whose name is to be discovered may turn out to be this one.
@@ -88,8 +80,7 @@ export class Issuers {
     const discovered = this.#find(name);
     if (discovered) return discovered;
     const [away] = nameless.filter((issuer) => nameOf(issuer) === undefined);
-    if (away) return unavailable(away);
-    return { kind: 'refused', why: 'issuer', detail: 'The token is of an issuer that is not trusted here.' };
+    return away ? unavailable(away) : refusedByAll('issuer', 'The token is of an issuer that is not trusted here.');
   }
 
   #find(name: string): Issuer | undefined {
@@ -114,7 +105,7 @@ export class Issuers {
     const check = await this.#turnstile(door).pass(() =>
       verifyToken(token, held, config, this.#options.clock.wallMs()),
     );
-    return check.kind === 'good' ? { ...check, provider: config.name } : check;
+    return { ...check, provider: config.name };
   }
 
   #turnstile(door: string): Turnstile {
@@ -124,9 +115,9 @@ export class Issuers {
   }
 
   #open(config: IssuerConfig): Issuer {
-    const { documentsOf, observer, onKeysChanged: onChange, clock, random, log } = this.#options;
+    const { documentsOf, onFetch: told, onKeysChanged: onChange, clock, random, log } = this.#options;
     const { name } = config;
-    const onFetch = (outcome: 'ok' | 'failed') => observer.fetched(name, outcome);
+    const onFetch = (outcome: 'ok' | 'failed') => told(name, outcome);
     const keys = new IssuerKeys({ name, documents: documentsOf(config), clock, random, log, onFetch, onChange });
     keys.start();
     return { config, keys };
@@ -146,7 +137,11 @@ function issuerIn(token: string): string | undefined {
   }
 }
 
+function refusedByAll(why: Refusal, detail: string): Verdict {
+  return { kind: 'refused', provider: '', why, detail };
+}
+
 function unavailable({ config }: Issuer): Verdict {
   const detail = `The keys of provider "${config.name}" cannot be read now, so its tokens cannot be checked.`;
-  return { kind: 'unavailable', detail };
+  return { kind: 'unavailable', provider: config.name, detail };
 }

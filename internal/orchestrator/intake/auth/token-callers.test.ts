@@ -8,6 +8,7 @@ const minuteMs = 60_000;
 let clock: ManualClock;
 let verdict: Verdict | Promise<Verdict>;
 let asked: string[];
+let looked: string[];
 let tokens: TokenCallers;
 
 const providers = (maxInFlight: number) => {
@@ -28,7 +29,12 @@ beforeEach(() => {
     asked.push(token);
     return verdict;
   };
-  tokens = new TokenCallers({ verify, clock, onUngranted: () => {} });
+  looked = [];
+  const observer = {
+    looked: (provider: string, result: string) => looked.push(`${provider} ${result}`),
+    ungranted: (provider: string, subject: string) => looked.push(`${provider}: ${subject}`),
+  };
+  tokens = new TokenCallers({ verify, clock, observer });
   tokens.replace(providers(5));
 });
 
@@ -45,6 +51,7 @@ test('a caller is named by provider and subject, and its token is looked at once
   expect(tokens.known('t')).toBeUndefined();
   await knock('t');
   expect(asked).toEqual(['t', 't']);
+  expect(looked).toEqual(['corp good', 'corp good']);
 });
 
 test('a token that expires sooner is looked at again then', async () => {
@@ -72,14 +79,14 @@ test('a token that comes many times at once is looked at once', async () => {
 });
 
 test('a refusal is remembered for a moment, what may pass is not', async () => {
-  verdict = { kind: 'refused', why: 'expired', detail: 'It expired.' };
+  verdict = { kind: 'refused', provider: 'corp', why: 'expired', detail: 'It expired.' };
   await expect(knock('t')).rejects.toMatchObject({ code: 'UNAUTHENTICATED', tokenError: 'invalid_token' });
   await expect(knock('t')).rejects.toMatchObject({ message: 'It expired.' });
   expect(asked).toHaveLength(1);
   await clock.advance(10_000);
-  verdict = { kind: 'refused', why: 'unknown_key', detail: '' };
+  verdict = { kind: 'refused', provider: 'corp', why: 'unknown_key', detail: '' };
   for (const _ of [1, 2]) await expect(knock('t')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
-  verdict = { kind: 'unavailable', detail: 'Away.' };
+  verdict = { kind: 'unavailable', provider: 'corp', detail: 'Away.' };
   for (const _ of [1, 2]) await expect(knock('t')).rejects.toMatchObject({ code: 'ISSUER_UNAVAILABLE' });
   expect(asked).toHaveLength(5);
 });
@@ -90,8 +97,12 @@ test('a good token that no grant fits gets nothing, until the file has one', asy
   await expect(knock('t')).rejects.toMatchObject(told);
   await expect(knock('t')).rejects.toMatchObject({ message: expect.stringContaining('"stranger"') });
   expect(asked).toHaveLength(1);
+  expect(looked).toEqual(['corp ungranted', 'corp: stranger']);
   tokens.replace([]);
-  await expect(knock('t')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  await expect(knock('t')).rejects.toMatchObject({
+    code: 'SCOPE_DENIED',
+    message: expect.stringContaining('any more'),
+  });
 });
 
 test('a file that changes while a token is looked at changes what becomes of it', async () => {
@@ -101,7 +112,7 @@ test('a file that changes while a token is looked at changes what becomes of it'
   await settle();
   tokens.replace([]);
   answer.resolve(good('robot'));
-  await expect(before).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  await expect(before).rejects.toMatchObject({ code: 'SCOPE_DENIED' });
   tokens.replace(providers(5));
   verdict = good('robot');
   expect((await knock('t')).name).toBe('corp/robot');
@@ -116,7 +127,7 @@ test('a crowd of new tokens at one door is turned away there, and forgets nobody
   await expect(knock('one more')).rejects.toMatchObject({ code: 'OVERLOADED' });
   const elsewhere = tokens.ask('one more', 'one more', 'grpc');
   expect(tokens.known('known')).toBeDefined();
-  answer.resolve({ kind: 'refused', why: 'signature', detail: '' });
+  answer.resolve({ kind: 'refused', provider: 'corp', why: 'signature', detail: '' });
   for (const one of crowd) await expect(one).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   await expect(elsewhere).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   expect(tokens.known('known')).toBeDefined();

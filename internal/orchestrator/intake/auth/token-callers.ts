@@ -5,24 +5,34 @@ import type { Clock } from '../../../kit/clock.ts';
 import { LruMap } from '../../../kit/lru.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import type { Verdict } from '../../issuers/issuers.ts';
+import type { Refusal } from '../../issuers/verify-token.ts';
 import type { Door } from '../call.ts';
 import { type Caller, type CallerLoad, freshLoad } from './caller.ts';
+import type { Granted } from './grants.ts';
 import { grant, type Provider } from './providers.ts';
+
+export interface TokenObserver {
+  /** `provider` is empty for a token of nobody that is known. */
+  looked(provider: string, result: TokenResult): void;
+  /** Its token is good, and it gets nothing. */
+  ungranted(provider: string, subject: string): void;
+}
+
+export type TokenResult = Refusal | 'good' | 'ungranted' | 'unavailable';
 
 export interface TokenCallersOptions {
   readonly verify: (token: string, door: Door) => Promise<Verdict>;
   readonly clock: Clock;
-  /** A token that is good and gets nothing, for the metrics and the log. */
-  readonly onUngranted: (provider: string, subject: string) => void;
+  /** Hears of each token that was looked at. */
+  readonly observer: TokenObserver;
 }
 
-/** What was found out of a token, and until when it is believed. */
-type Known =
-  | { readonly kind: 'caller'; readonly caller: Caller; readonly until: number }
-  | { readonly kind: 'refused'; readonly refuse: () => JobFailure; readonly until: number };
+/** What was found out of a token. */
 type Found =
-  | { readonly kind: 'caller'; readonly caller: Caller }
-  | { readonly kind: 'refused'; readonly refuse: () => JobFailure };
+  | { readonly kind: 'caller'; readonly caller: Caller & { readonly goodUntilMs: number } }
+  /** `lasts`: the same token is no better a moment later. */
+  | { readonly kind: 'refused'; readonly refuse: () => JobFailure; readonly lasts: boolean };
+type Known = Found & { readonly until: number };
 
 /** Good tokens; a caller has one or two at a time. */
 const maxKnown = 20_000;
@@ -90,39 +100,47 @@ export class TokenCallers {
   }
 
   async #look(token: string, digest: string, door: Door): Promise<Caller> {
+    // Into the memory of before, which is gone if anything changed meanwhile.
     const known = this.#known;
     const refused = this.#refused;
-    const verdict = await this.#options.verify(token, door);
-    if (verdict.kind === 'unavailable') throw new JobFailure('ISSUER_UNAVAILABLE', { detail: verdict.detail });
+    const found = this.#judge(await this.#options.verify(token, door));
     const now = this.#options.clock.now();
-    const found = this.#judge(verdict);
-    // Into the memory of before, which is gone if anything changed since.
     if (found.kind === 'caller') {
-      const leftMs = (found.caller.goodUntilMs ?? 0) - this.#options.clock.wallMs();
+      const leftMs = found.caller.goodUntilMs - this.#options.clock.wallMs();
       known.set(digest, { ...found, until: now + Math.min(knownMs, leftMs) });
       return found.caller;
     }
-    if (isLasting(verdict)) refused.set(digest, { ...found, until: now + refusedMs });
+    if (found.lasts) refused.set(digest, { ...found, until: now + refusedMs });
     throw found.refuse();
   }
 
-  #judge(verdict: Exclude<Verdict, { kind: 'unavailable' }>): Found {
-    if (verdict.kind === 'refused') {
-      const { detail } = verdict;
-      return { kind: 'refused', refuse: () => invalidToken(detail) };
+  #judge(verdict: Verdict): Found {
+    const { observer } = this.#options;
+    const { provider: name } = verdict;
+    if (verdict.kind !== 'good') {
+      observer.looked(name, verdict.kind === 'refused' ? verdict.why : verdict.kind);
+      return verdict.kind === 'refused' ? notGood(verdict) : notKnown(verdict);
     }
-    const { provider: name, subject, claims, goodUntilMs } = verdict;
-    const provider = this.#providers.get(name);
-    if (!provider) return { kind: 'refused', refuse: () => invalidToken('The issuer is not trusted any more.') };
-    const granted = grant(provider, { provider: name, subject, claims });
+    const granted = this.#grant(verdict);
+    observer.looked(name, granted.kind === 'granted' ? 'good' : 'ungranted');
     if (granted.kind === 'nothing') {
-      this.#options.onUngranted(name, subject);
-      return { kind: 'refused', refuse: () => ungranted(granted.missing) };
+      observer.ungranted(name, verdict.subject);
+      return { kind: 'refused', refuse: () => ungranted(granted.missing), lasts: true };
     }
     const { tenant, scopes, limits } = granted;
     // No name of the callers file has a slash in it.
-    const caller = { name: `${name}/${subject}`, tenant, scopes, limits, goodUntilMs };
-    return { kind: 'caller', caller: { ...caller, load: this.#loadOf(caller.name) } };
+    const fullName = `${name}/${verdict.subject}`;
+    const { goodUntilMs } = verdict;
+    return {
+      kind: 'caller',
+      caller: { name: fullName, tenant, scopes, limits, goodUntilMs, load: this.#loadOf(fullName) },
+    };
+  }
+
+  #grant({ provider: name, subject, claims }: Extract<Verdict, { kind: 'good' }>): Granted {
+    const provider = this.#providers.get(name);
+    if (!provider) return { kind: 'nothing', missing: `Provider "${name}" is not trusted any more.` };
+    return grant(provider, { provider: name, subject, claims });
   }
 
   #loadOf(name: string): CallerLoad {
@@ -142,7 +160,11 @@ function ungranted(detail: string): JobFailure {
   return new JobFailure('SCOPE_DENIED', { detail, tokenError: 'insufficient_scope' });
 }
 
-/** Whether the same token is no better a moment later. */
-function isLasting(verdict: Verdict): boolean {
-  return verdict.kind !== 'refused' || (verdict.why !== 'unknown_key' && verdict.why !== 'not_yet_valid');
+function notGood({ why, detail }: Extract<Verdict, { kind: 'refused' }>): Found {
+  const mayPass = why === 'unknown_key' || why === 'not_yet_valid';
+  return { kind: 'refused', refuse: () => invalidToken(detail), lasts: !mayPass };
+}
+
+function notKnown({ detail }: Extract<Verdict, { kind: 'unavailable' }>): Found {
+  return { kind: 'refused', refuse: () => new JobFailure('ISSUER_UNAVAILABLE', { detail }), lasts: false };
 }
