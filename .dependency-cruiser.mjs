@@ -20,7 +20,7 @@ const orchestratorRooms = [
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
-  intake: ['dispatch', 'queue', 'jobs', 'route', 'registry', 'channel', 'failure', 'issuers'],
+  intake: ['dispatch', 'queue', 'jobs', 'route', 'registry', 'channel', 'limits', 'failure', 'issuers'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
   queue: ['dispatch', 'jobs', 'route', 'registry', 'channel', 'failure'],
   callbacks: ['jobs'],
@@ -39,7 +39,8 @@ const allowed = {
 /** And which of the shared floors. gen is for the edges. */
 const floors = {
   intake: ['^gen/', '^internal/wire/(limits|http-rules)'],
-  keys: ['^internal/agentkey/', '^internal/kube/'],
+  keys: ['^internal/agentkey/', '^internal/kube/', '^internal/wire/(labels|limits)'],
+  registry: ['^internal/wire/labels'],
   channel: ['^gen/', '^internal/wire/'],
   peer: ['^gen/', '^internal/wire/'],
   failure: ['^gen/'],
