@@ -1,6 +1,5 @@
 // From the setting to whoever knows callers: the part of the composition root that knows where issuers publish their
 // keys.
-
 import type { Ground } from './ground.ts';
 import { type Authenticator, BearerAuthenticator, OpenAuthenticator } from './intake/auth/authenticator.ts';
 import { CallersFile } from './intake/auth/callers-file.ts';

@@ -1,6 +1,6 @@
 // Callers that show tokens of their ServiceAccounts: made by a real API server, checked by a real orchestrator with the
 // rights of its own account and no verb more.
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect } from '@jest/globals';
 import { decodeJwt, decodeProtectedHeader, importPKCS8, SignJWT } from 'jose';
@@ -8,6 +8,7 @@ import { Cluster } from '../harness/cluster.ts';
 import { Origin } from '../harness/origin.ts';
 import { RestCaller } from '../harness/rest-caller.ts';
 import { shared, story, type Use } from '../harness/story.ts';
+import { TempDir } from '../harness/temp.ts';
 import { until } from '../harness/waiting.ts';
 import { foreignKubeconfig, Kube } from './harness/kube.ts';
 
@@ -101,6 +102,28 @@ story('a token for others, of another namespace, or that is over, is refused wit
   const expired = await past.setProtectedHeader({ alg: 'RS256', kid }).sign(await importPKCS8(pem, 'RS256'));
   expect(await told(by(cluster, expired))).toMatch(/^401 The token expired at /);
 });
+
+if (foreignKubeconfig === undefined)
+  story('a cluster that the pod is not in is an issuer like others, asked with a token of its own', async (use) => {
+    await bind();
+    const { kube, namespace } = lab();
+    const dir = use(await TempDir.make());
+    const tokenFile = dir.file('token');
+    await writeFile(tokenFile, await kube.kubectl('create', 'token', 'resproxy-orchestrator', '-n', namespace));
+    const subject = `system:serviceaccount:${namespace}:checker`;
+    const elsewhere = {
+      name: 'elsewhere',
+      type: 'jwks',
+      issuer: 'https://kubernetes.default.svc',
+      jwksUri: `${kube.plane.url}/openid/v1/jwks`,
+      caFile: kube.plane.caFile,
+      tokenFile,
+      grants: [{ subject, tenant: 'ads', scopes: ['jobs:read'] }],
+    };
+    const cluster = use(await Cluster.start({ providers: [elsewhere] }));
+    const checker = by(cluster, await tokenOf(namespace, ...forUs));
+    await until('the token is taken', async () => (await told(checker)) === '200 OK');
+  });
 
 if (foreignKubeconfig === undefined)
   story('while the API server is away, tokens are checked as before', async (use) => {

@@ -153,6 +153,10 @@ story(
     expect(await told(old)).toBe('200 OK');
     expect(await told(next)).toBe('200 OK');
     expect((await cluster.metrics()).sum('resproxy_token_key_reads_total', { outcome: 'failed' })).toBeGreaterThan(0);
+    // Another grant takes no key away.
+    await cluster.provide([{ ...corp(issuer), grants: [{ subject: '*', tenant: 'acme', scopes: ['jobs:read'] }] }]);
+    const newcomer = by(cluster, await issuer.token({ sub: 'newcomer' }));
+    await until('a new grant is in force', async () => (await told(newcomer)) === '200 OK');
     await issuer.publish('k1', 'k2');
     await issuer.startAgain();
     await until('the new key works', async () => (await told(unknown)) === '200 OK', foundBoundMs);

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { credentials } from '@grpc/grpc-js';
+import { create } from '@bufbuild/protobuf';
+import { credentials, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AgentService } from '../../../gen/resproxy/v1/agent_pb.ts';
 import { JobService } from '../../../gen/resproxy/v1/job_pb.ts';
@@ -11,7 +13,8 @@ import type { Verdict } from '../issuers/issuers.ts';
 import { parseCallers } from './auth/callers-file.ts';
 import { TokenCallers } from './auth/token-callers.ts';
 import { connectClient, connectFailure, protocols } from './connect/connect-fixture.ts';
-import { answer, type Doors, GrpcCaller, openDoors } from './fixture.ts';
+import { answer, type Doors, GrpcCaller, openDoors, toFailure } from './fixture.ts';
+import { definitionOf } from './grpc/definition.ts';
 
 // Tokens of issuers at every door: what is made of one must be the same at each, although looking at it takes time.
 
@@ -163,8 +166,13 @@ test('a watch ends when its token does, at every door; a job that was let in run
     const { watchAgents } = connectClient(AgentService, doors.httpUrl, protocol, { authorization: `Bearer ${jwt}` });
     for await (const _ of watchAgents({}));
   });
+  const { path, requestSerialize, responseDeserialize } = definitionOf(AgentService.method.watchAgents);
+  const asked = create(AgentService.method.watchAgents.input);
+  const native = grpc.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, asked, grpc.metadata);
+  const ended = once(native.resume(), 'error') as Promise<[ServiceError]>;
   const events = fetch(`${doors.httpUrl}/jobs/events?label=a=b`, { headers: { authorization: `Bearer ${jwt}` } });
   for (const watch of watching) expect((await connectFailure(watch)).info?.reason).toBe('UNAUTHENTICATED');
+  expect(toFailure((await ended)[0])).toMatchObject({ code: 16, info: { reason: 'UNAUTHENTICATED' } });
   const told = await (await events).text();
   expect(told).toContain('event: failure');
   expect(told).toContain('"code":"UNAUTHENTICATED"');

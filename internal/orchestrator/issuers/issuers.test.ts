@@ -91,13 +91,15 @@ test('an issuer whose name is to be discovered may be that of any token until th
   expect(await issuers.verify(stranger, 'rest')).toMatchObject({ kind: 'refused', why: 'issuer' });
 });
 
-test('an issuer that stays as it is keeps its keys; one that goes asks for nothing more', async () => {
+test('an issuer keeps its keys whatever is asked of its tokens; one that goes is asked for nothing more', async () => {
   issuers.replace([jwksIssuer(), cluster]);
   await settle();
-  issuers.replace([jwksIssuer()]);
+  issuer.fault = new Error('away');
+  issuers.replace([jwksIssuer({ audience: 'other' })]);
   expect(opened).toEqual(['corp', 'cluster']);
   expect([...issuers.ages()]).toEqual([['corp', 0]]);
-  issuers.replace([jwksIssuer({ audience: 'other' })]);
+  expect(await issuers.verify(await issuer.token(), 'rest')).toMatchObject({ kind: 'refused', why: 'audience' });
+  issuers.replace([jwksIssuer({ jwksUri: 'https://issuer.example/elsewhere' })]);
   expect(opened).toEqual(['corp', 'cluster', 'corp']);
   await settle();
   issuers.stop();

@@ -1,5 +1,5 @@
 // The issuers that the callers file trusts, and the one question that is asked of them: whose token is this? Issuers
-// come and go with the file; one that stays as it is keeps its keys.
+// come and go with the file; one that publishes its keys where it did keeps those that are known.
 import { decodeJwt } from 'jose';
 import type { Clock, Random } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -43,14 +43,14 @@ export class Issuers {
 
   /** From now on these, and their keys are asked for. */
   replace(configs: readonly IssuerConfig[]): void {
-    const before = new Map(this.#issuers.map((issuer) => [JSON.stringify(issuer.config), issuer]));
+    const before = new Map(this.#issuers.map(({ config, keys }) => [sourceOf(config), keys]));
     this.#issuers = configs.map((config) => {
-      const text = JSON.stringify(config);
-      const known = before.get(text);
-      before.delete(text);
-      return known ?? this.#open(config);
+      const source = sourceOf(config);
+      const known = before.get(source);
+      before.delete(source);
+      return { config, keys: known ?? this.#read(config) };
     });
-    for (const { keys } of before.values()) keys.stop();
+    for (const keys of before.values()) keys.stop();
   }
 
   stop(): void {
@@ -114,14 +114,21 @@ export class Issuers {
     return known;
   }
 
-  #open(config: IssuerConfig): Issuer {
+  #read(config: IssuerConfig): IssuerKeys {
     const { documentsOf, onFetch: told, onKeysChanged: onChange, clock, random, log } = this.#options;
     const { name } = config;
     const onFetch = (outcome: 'ok' | 'failed') => told(name, outcome);
     const keys = new IssuerKeys({ name, documents: documentsOf(config), clock, random, log, onFetch, onChange });
     keys.start();
-    return { config, keys };
+    return keys;
   }
+}
+
+/** Where the keys come from, and what metrics call them. */
+function sourceOf(config: IssuerConfig): string {
+  const { name, type, issuer } = config;
+  const { jwksUri, caFile, tokenFile } = config.type === 'jwks' ? config : {};
+  return JSON.stringify([name, type, issuer, jwksUri, caFile, tokenFile]);
 }
 
 function nameOf({ config, keys }: Issuer): string | undefined {
