@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { createLocalJWKSet, type JWK, SignJWT, UnsecuredJWT } from 'jose';
 import { type Claims, FakeIssuer, jwksIssuer } from './issuer-fixture.ts';
 import { type Refusal, verifyToken } from './verify-token.ts';
@@ -102,4 +103,17 @@ test('what the caller is told names what is expected, and nothing of the token b
 test('a key of the issuer that cannot be used is as none', async () => {
   const keys = [{ kty: 'EC', crv: 'P-256', x: 'AAAA', y: 'AAAA', kid: 'k1', alg: 'ES256' }];
   expect(await whyNot(await issuer.token(), { keys })).toBe('unknown_key');
+});
+
+test('no character of a token can be another without its being refused, and none makes the check fail', async () => {
+  const token = await issuer.token({ claims: { scope: 'jobs:read' } });
+  const signed = token.slice(0, token.lastIndexOf('.'));
+  await fc.assert(
+    fc.asyncProperty(fc.nat(token.length - 1), fc.string({ maxLength: 3 }), async (at, text) => {
+      const changed = token.slice(0, at) + text + token.slice(at + 1);
+      // The last character of a signature has bits that mean nothing.
+      if ((await whyNot(changed)) === 'good') expect(changed.slice(0, changed.lastIndexOf('.'))).toBe(signed);
+    }),
+    { numRuns: 300 },
+  );
 });
