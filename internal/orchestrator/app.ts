@@ -3,11 +3,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { AdminServer } from '../kit/admin-server.ts';
 import { sleep } from '../kit/clock.ts';
 import type { App } from '../kit/program.ts';
 import { TlsFiles } from '../kit/tls-files.ts';
 import { limits } from '../wire/limits.ts';
-import { AdminServer } from './admin/admin-server.ts';
 import { AgentCounts } from './admin/agent-counts.ts';
 import { AgentConnections } from './channel/agent-connections.ts';
 import { AgentListener } from './channel/agent-listener.ts';
@@ -18,17 +18,17 @@ import { DurableQueue, type QueueConfig } from './durable-queue.ts';
 import { type Ground, layGround } from './ground.ts';
 import { Admission } from './intake/admission.ts';
 import { AgentService } from './intake/agent-service.ts';
-import { type Authenticator, BearerAuthenticator, OpenAuthenticator } from './intake/auth/authenticator.ts';
-import { CallersFile } from './intake/auth/callers-file.ts';
 import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
-import { alone as ownShares, type Shares } from './intake/shares.ts';
+import { SiteRates } from './intake/site-rates.ts';
 import { defaultJobSettings } from './jobs/job-limits.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
 import { Keyring } from './keys/keyring.ts';
+import { alone as ownShares } from './limits/shares.ts';
+import { type Callers, openCallers } from './open-callers.ts';
 import { type KeysConfig, openKeys } from './open-keys.ts';
 import type { PeerConfig } from './peer/peer-credential.ts';
 import { parseRedisUrl } from './redis/redis-url.ts';
@@ -85,7 +85,7 @@ export class OrchestratorApp implements App {
   readonly #ground: Ground;
   readonly #certificates: TlsFiles[] = [];
   readonly #keyring: Keyring;
-  readonly #callers: CallersFile | undefined;
+  readonly #callers: Callers;
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
   readonly #queue: DurableQueue;
@@ -152,25 +152,26 @@ export class OrchestratorApp implements App {
     });
     const shares = this.#shared?.shares ?? ownShares;
     const openStore = () => this.#openStore();
-    this.#queue = new DurableQueue(config.queue, { ...ground, links, openStore });
-    this.#agents = new AgentService(memory, control);
-    const jobs = this.#jobs(shares);
+    const sites = new SiteRates(clock, shares);
+    this.#queue = new DurableQueue(config.queue, { ...ground, links, sites, openStore });
+    this.#agents = new AgentService(memory, control, clock);
+    const jobs = this.#jobs(sites);
     const services = { ...this.#queue.services, jobs, agents: this.#agents };
 
     // Callers: who may ask, and the doors.
-    this.#callers = callersIn(config.callersFile, ground);
+    this.#callers = openCallers(config.callersFile, ground);
+    const { authenticator } = this.#callers;
     this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight, shares });
     const { jobs: observer } = metrics;
-    const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
+    const gate = new Gate({ clock, authenticator, admission: this.#admission, observer });
     const shared = { ...ground, ...services, tls, gate, newRequestId: randomUUID };
     this.#grpcDoor = new GrpcDoor({ ...door('grpc'), ...shared });
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
     // Platform engineers.
-    const { reportTokenPath: tokenPath } = config;
-    const counts =
-      tokenPath === undefined ? undefined : new AgentCounts({ tokenPath, agentIds: () => memory.agentIds() });
-    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics, counts });
+    const counts = new AgentCounts({ tokenPath: config.reportTokenPath, agents: () => memory.agentCounts });
+    const pages = { '/agent-counts': counts.page };
+    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics, pages });
   }
 
   /** Probes first, since keys may be long in coming; certificates, keys and callers; then the doors, agents first. */
@@ -180,7 +181,7 @@ export class OrchestratorApp implements App {
     this.#listening('admin', await this.#admin.listen());
     for (const files of this.#certificates) await files.start();
     await this.#keyring.start();
-    await this.#callers?.start();
+    await this.#callers.start();
     const peer = await this.#shared?.start();
     if (peer) this.#listening('peer', peer);
     await this.#queue.start();
@@ -223,7 +224,7 @@ export class OrchestratorApp implements App {
     await this.#agentDoor.close();
     await this.#admin.close();
     this.#keyring.stop();
-    this.#callers?.stop();
+    this.#callers.stop();
     for (const files of this.#certificates) files.stop();
     lag.stop();
     log.info('stopped');
@@ -237,10 +238,10 @@ export class OrchestratorApp implements App {
     return this.#shared?.openJobStore(settings) ?? openSqliteJobStore({ path, now: () => clock.wallMs(), settings });
   }
 
-  #jobs(shares: Shares): JobService {
+  #jobs(sites: SiteRates): JobService {
     const { clock, metrics } = this.#ground;
     const { keyed } = this.#queue.services;
-    const means = { runner: this.#dispatcher, keyed, clock, observer: metrics.jobs, shares };
+    const means = { runner: this.#dispatcher, keyed, clock, observer: metrics.jobs, sites };
     return new JobService({ ...means, newJobId: randomUUID, maxAttempts });
   }
 
@@ -271,12 +272,4 @@ export class OrchestratorApp implements App {
 /** Where this pod is the fleet. */
 function alone(connections: AgentConnections): { readonly links: LinkDirectory; readonly control: AgentControl } {
   return { links: connections, control: connections };
-}
-
-function callersIn(path: string | undefined, { clock, log }: Ground): CallersFile | undefined {
-  return path === undefined ? undefined : new CallersFile({ path, clock, log });
-}
-
-function authenticator(callers: CallersFile | undefined): Authenticator {
-  return callers ? new BearerAuthenticator(callers) : new OpenAuthenticator();
 }

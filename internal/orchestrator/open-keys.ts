@@ -20,11 +20,11 @@ export interface KeysContext {
 
 export function openKeys(config: KeysConfig, context: KeysContext): KeySource {
   if (config.kind === 'file') return new FileKeys({ path: config.path, ...context });
-  return new KubernetesKeys({ namespaces: config.namespaces, connect, ...context });
+  return new KubernetesKeys({ namespaces: config.namespaces, connect: connectKubernetes, ...context });
 }
 
-/** Kubernetes is loaded only where it is used. */
-async function connect() {
+/** With what this program is given to reach the API server; loaded only where that is used. */
+export async function connectKubernetes() {
   const { loadCredentials } = await import('../kube/credentials.ts');
   const { KubeClient } = await import('../kube/kube-client.ts');
   const credentials = await loadCredentials();

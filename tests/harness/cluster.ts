@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly ca?: string | undefined;
   /** What Node runs as the orchestrator: the sources by default, or what the image has of them. */
   readonly script?: readonly string[];
+  /** Issuers whose tokens callers may show. */
+  readonly providers?: readonly object[];
 }
 
 export interface AgentOptions {
@@ -49,11 +51,11 @@ export class Cluster {
     this.#dir = dir;
   }
 
-  static async start({ env = {}, ca, script }: ClusterOptions = {}): Promise<Cluster> {
+  static async start({ env = {}, ca, script, providers }: ClusterOptions = {}): Promise<Cluster> {
     const dir = await TempDir.make();
     const pods: Pod[] = [];
     try {
-      const access = await Access.make(dir, () => pods.map(({ program }) => program));
+      const access = await Access.make(dir, () => pods.map(({ program }) => program), providers);
       const { token } = access;
       const podEnv = { ...access.env, ...env };
       const pod = await Pod.start({ name: 'orchestrator', cwd: dir.path, env: podEnv, token, ca, script });
@@ -113,6 +115,11 @@ export class Cluster {
   /** Adds a caller, and returns its token. */
   addCaller(name: string, tenant: string, scopes: readonly string[]): Promise<string> {
     return this.#access.addCaller(name, tenant, scopes);
+  }
+
+  /** These issuers and no others. */
+  provide(providers: readonly object[]): Promise<void> {
+    return this.#access.provide(providers);
   }
 
   agents(): Promise<readonly Agent[]> {

@@ -24,6 +24,13 @@ async function open(path: string): Promise<JobStore> {
   return store;
 }
 
+function inFile<T>(path: string, ask: (db: DatabaseSync) => T): T {
+  const db = new DatabaseSync(path);
+  const answer = ask(db);
+  db.close();
+  return answer;
+}
+
 describe('jobs in a file', () => {
   test('knows after a restart what it was told before', async () => {
     const path = file();
@@ -37,6 +44,19 @@ describe('jobs in a file', () => {
     expect(Buffer.from((await after.resultChunk(ref(), 0)) ?? []).toString()).toBe('body');
     expect((await after.get(ref()))?.labels).toEqual({ a: 'b' });
     expect(await claimIds(after)).toEqual(['j2']);
+  });
+
+  // A job that ran when its pod was killed stood still for 30 s after the restart, until its lease was over.
+  test('knows after a restart that nobody holds a job any more', async () => {
+    const path = file();
+    const before = await open(path);
+    await sent(before, { jobId: 'j1' });
+    await before.submit(job({ jobId: 'j2' }));
+    await before.claim({ podId: 'pod-1', limit: 1, leaseMs: 30_000 });
+    await before.close();
+    const after = await open(path);
+    expect(await after.sweep()).toMatchObject({ requeued: 1, retried: 1 });
+    expect(await claimIds(after)).toContain('j2');
   });
 
   test('lets only one process have the file, and says so', async () => {
@@ -59,10 +79,32 @@ describe('jobs in a file', () => {
 
   test('refuses a file of a later version', async () => {
     const path = file();
-    const db = new DatabaseSync(path);
-    db.exec('PRAGMA user_version = 99');
-    db.close();
+    inFile(path, (db) => db.exec('PRAGMA user_version = 99'));
     await expect(open(path)).rejects.toThrow('schema 99');
+  });
+
+  test('brings a file of the first version up to date', async () => {
+    const path = file();
+    const before = await open(path);
+    for (const jobId of ['held', 'aside', 'over']) await before.submit(job({ jobId }));
+    await before.submit(job({ jobId: 'ready', priority: 9 }));
+    await before.submit(job({ jobId: 'later', priority: 1, delayMs: 60_000 }));
+    await before.cancel(ref('over'));
+    for (const { lease, job: claimed } of await before.claim({ podId: 'p', limit: 3, leaseMs: 1_000 })) {
+      if (claimed.jobId === 'aside') await before.park(lease, 'DE');
+      if (claimed.jobId === 'ready') await before.release(lease, 0);
+    }
+    await before.close();
+    const waiting = 'SELECT job_id, waiting_for, ready_at FROM jobs ORDER BY job_id';
+    const written = inFile(path, (db) => {
+      const rows = db.prepare(waiting).all();
+      db.exec('DROP INDEX jobs_waiting; ALTER TABLE jobs DROP COLUMN waiting_for; PRAGMA user_version = 1');
+      db.exec('ALTER TABLE jobs DROP COLUMN ready_at');
+      return rows;
+    });
+    expect(written.map(({ waiting_for: reason }) => reason)).toEqual(['exit', null, 'claim', null, 'claim']);
+    await (await open(path)).close();
+    expect(inFile(path, (db) => db.prepare(waiting).all())).toEqual(written);
   });
 
   test('answers what was asked before it closed, and nothing after', async () => {
