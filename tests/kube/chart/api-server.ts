@@ -1,7 +1,7 @@
 // A control plane as those who install see it: kubectl and Helm, what they print, and what the API server warns of. Always
 // one of our own: these tests delete resources that a cluster has once.
 import { spawnSync } from 'node:child_process';
-import { ControlPlane } from '../harness/control-plane.ts';
+import { ControlPlane, type ControlPlaneOptions } from '../harness/control-plane.ts';
 import { kubeProgram } from '../tools/build.ts';
 
 export interface Ran {
@@ -21,8 +21,8 @@ export class ApiServer {
     this.#plane = plane;
   }
 
-  static async start(): Promise<ApiServer> {
-    return new ApiServer(await ControlPlane.start());
+  static async start(options?: ControlPlaneOptions): Promise<ApiServer> {
+    return new ApiServer(await ControlPlane.start(options));
   }
 
   /** For kubeconfigs of others than the administrator. */
