@@ -19,7 +19,7 @@ const orchestratorRooms = [
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
-  intake: ['dispatch', 'queue', 'jobs', 'route', 'registry', 'channel', 'failure'],
+  intake: ['dispatch', 'queue', 'jobs', 'route', 'registry', 'channel', 'limits', 'failure'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
   queue: ['dispatch', 'jobs', 'route', 'registry', 'channel', 'failure'],
   callbacks: ['jobs'],

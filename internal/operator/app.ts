@@ -1,7 +1,9 @@
 // The operator: turns AgentKeys into Secrets. Any number of them may run; the one that holds the Lease acts, the others
 // stand by with everything already listed.
 import { randomBytes, randomUUID } from 'node:crypto';
+import { AdminServer } from '../kit/admin-server.ts';
 import { type Clock, systemClock } from '../kit/clock.ts';
+import { Flag, Health } from '../kit/health.ts';
 import { createLogger, type Logger } from '../kit/log.ts';
 import type { App } from '../kit/program.ts';
 import { type Credentials, loadCredentials } from '../kube/credentials.ts';
@@ -13,7 +15,6 @@ import { EventRecorder } from './event-recorder.ts';
 import { KubeWorld } from './kube-world.ts';
 import { Leader } from './leader.ts';
 import { OperatorMetrics } from './operator-metrics.ts';
-import { ProbeServer } from './probe-server.ts';
 import { Reconciler } from './reconcile/reconciler.ts';
 import { WorkQueue } from './work-queue.ts';
 
@@ -40,10 +41,10 @@ export class OperatorApp implements App {
   readonly #log: Logger;
   readonly #identity: string;
   readonly #metrics = new OperatorMetrics();
-  readonly #probes: ProbeServer;
+  readonly #admin: AdminServer;
+  readonly #operator = new Flag('AgentKeys and Secrets are not listed yet');
   readonly #version: string;
   #parts: Parts | undefined;
-  #unready: string | undefined = 'AgentKeys and Secrets are not listed yet';
 
   constructor(config: OperatorConfig, version: string) {
     this.#config = config;
@@ -51,29 +52,27 @@ export class OperatorApp implements App {
     this.#log = createLogger('operator', config.logLevel);
     // A process that comes back under the same pod name must not take itself for the one before.
     this.#identity = `${config.podId}_${randomUUID()}`;
-    this.#probes = new ProbeServer({
-      host: config.adminBind,
-      port: config.adminPort,
-      unready: () => this.#unready,
-      metrics: this.#metrics,
-    });
+    const health = new Health();
+    health.add('operator', this.#operator.check);
+    const { adminBind: host, adminPort: port } = config;
+    this.#admin = new AdminServer({ host, port, clock: this.#clock, health, metrics: this.#metrics });
   }
 
   /** Ready once everything is listed; whether this process leads is no part of it. */
   async start(): Promise<void> {
-    const { address, port } = await this.#probes.listen();
+    const { address, port } = await this.#admin.listen();
     this.#log.info({ door: 'admin', address, port }, 'listening');
     const parts = this.#build(await loadCredentials());
     this.#parts = parts;
     await parts.world.start();
-    this.#unready = undefined;
+    this.#operator.well();
     this.#log.info({ agentKeys: parts.world.size, identity: this.#identity }, 'ready');
     parts.leader.start();
   }
 
   /** What was begun is finished, then the Lease is given up, so that a standby takes over at once. */
   async stop(reason: string): Promise<void> {
-    this.#unready = 'the operator is shutting down';
+    this.#operator.unwell('the operator is shutting down');
     this.#log.info({ reason }, 'shutting down');
     const parts = this.#parts;
     if (parts) {
@@ -84,7 +83,7 @@ export class OperatorApp implements App {
       await parts.world.stop();
       await parts.credentials.close();
     }
-    await this.#probes.close();
+    await this.#admin.close();
     this.#log.info('stopped');
   }
 

@@ -3,11 +3,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { AdminServer } from '../kit/admin-server.ts';
 import { sleep } from '../kit/clock.ts';
 import type { App } from '../kit/program.ts';
 import { TlsFiles } from '../kit/tls-files.ts';
 import { limits } from '../wire/limits.ts';
-import { AdminServer } from './admin/admin-server.ts';
 import { AgentCounts } from './admin/agent-counts.ts';
 import { AgentConnections } from './channel/agent-connections.ts';
 import { AgentListener } from './channel/agent-listener.ts';
@@ -24,11 +24,12 @@ import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
 import { JobService } from './intake/job-service.ts';
-import { alone as ownShares, type Shares } from './intake/shares.ts';
+import { SiteRates } from './intake/site-rates.ts';
 import { defaultJobSettings } from './jobs/job-limits.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
 import { Keyring } from './keys/keyring.ts';
+import { alone as ownShares } from './limits/shares.ts';
 import { type KeysConfig, openKeys } from './open-keys.ts';
 import type { PeerConfig } from './peer/peer-credential.ts';
 import { parseRedisUrl } from './redis/redis-url.ts';
@@ -147,9 +148,10 @@ export class OrchestratorApp implements App {
     });
     const shares = this.#shared?.shares ?? ownShares;
     const openStore = () => this.#openStore();
-    this.#queue = new DurableQueue(config.queue, { ...ground, links, openStore });
+    const sites = new SiteRates(clock, shares);
+    this.#queue = new DurableQueue(config.queue, { ...ground, links, sites, openStore });
     this.#agents = new AgentService(memory, control);
-    const jobs = this.#jobs(shares);
+    const jobs = this.#jobs(sites);
     const services = { ...this.#queue.services, jobs, agents: this.#agents };
 
     // Callers: who may ask, and the doors.
@@ -162,10 +164,9 @@ export class OrchestratorApp implements App {
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
 
     // Platform engineers.
-    const { reportTokenPath: tokenPath } = config;
-    const counts =
-      tokenPath === undefined ? undefined : new AgentCounts({ tokenPath, agentIds: () => memory.agentIds() });
-    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics, counts });
+    const counts = new AgentCounts({ tokenPath: config.reportTokenPath, agents: () => memory.agentCounts });
+    const pages = { '/agent-counts': counts.page };
+    this.#admin = new AdminServer({ host: adminBind, port: config.ports.admin, clock, health, metrics, pages });
   }
 
   /** Probes first, since keys may be long in coming; certificates, keys and callers; then the doors, agents first. */
@@ -232,10 +233,10 @@ export class OrchestratorApp implements App {
     return this.#shared?.openJobStore(settings) ?? openSqliteJobStore({ path, now: () => clock.wallMs(), settings });
   }
 
-  #jobs(shares: Shares): JobService {
+  #jobs(sites: SiteRates): JobService {
     const { clock, metrics } = this.#ground;
     const { keyed } = this.#queue.services;
-    const means = { runner: this.#dispatcher, keyed, clock, observer: metrics.jobs, shares };
+    const means = { runner: this.#dispatcher, keyed, clock, observer: metrics.jobs, sites };
     return new JobService({ ...means, newJobId: randomUUID, maxAttempts });
   }
 

@@ -1,10 +1,11 @@
 // What a pod has for jobs that outlive their call: the store, the worker that runs what stands in it, the one that wakes
 // what waits for an exit, the sweeper, and the deliverer that tells of ends. Nothing else in the pod waits for it.
+
 import { randomUUID } from 'node:crypto';
 import { OwnNetwork } from '../guard/own-network.ts';
 import type { Clock, Random } from '../kit/clock.ts';
+import type { Health } from '../kit/health.ts';
 import type { Logger } from '../kit/log.ts';
-import type { Health } from './admin/health.ts';
 import type { Metrics } from './admin/metrics.ts';
 import { type AllowedReceiver, CallbackRules, parseReceiver } from './callbacks/callback-rules.ts';
 import { CallbackSecrets } from './callbacks/callback-secrets.ts';
@@ -12,6 +13,7 @@ import { Deliverer } from './callbacks/deliverer.ts';
 import type { LinkDirectory } from './channel/link.ts';
 import { type DurableServices, durableServices } from './intake/durable/durable-services.ts';
 import { webhookId } from './intake/durable/job-record-messages.ts';
+import type { SiteRates } from './intake/site-rates.ts';
 import { jobLimits } from './jobs/job-limits.ts';
 import type { JobStore } from './jobs/job-store.ts';
 import { LateStore } from './jobs/late-store.ts';
@@ -38,6 +40,7 @@ export interface QueueMeans {
   readonly openStore: () => Promise<JobStore>;
   readonly fleet: FleetView;
   readonly links: LinkDirectory;
+  readonly sites: SiteRates;
   readonly metrics: Metrics;
   readonly health: Health;
   readonly clock: Clock;
@@ -56,7 +59,7 @@ export class DurableQueue {
   readonly #deliverer: Deliverer;
 
   constructor(config: QueueConfig, means: QueueMeans) {
-    const { podId, openStore, fleet, links, metrics, health, clock, random, log } = means;
+    const { podId, openStore, fleet, links, sites, metrics, health, clock, random, log } = means;
     this.#late = new LateStore({ open: openStore, clock, log });
     const { store } = this.#late;
     const shared = { store, clock, random, log };
@@ -71,7 +74,7 @@ export class DurableQueue {
     this.#deliverer = new Deliverer({ ...shared, rules, secrets: this.#secrets, webhookId, observer });
     const { resultTtlMs, maxAttempts } = config;
     const bounds = { maxAttempts, resultTtlMs, callbackFault: rules.fault };
-    this.services = durableServices({ ...shared, ...bounds, newJobId: randomUUID });
+    this.services = durableServices({ ...shared, ...bounds, sites, newJobId: randomUUID });
     metrics.queue.countDepth(() => store.depth());
     health.note('jobStore', () => (this.#worker.storeAnswers ? undefined : 'the job store does not answer'));
   }

@@ -1,11 +1,11 @@
 // What every room of a pod stands on: time and chance, the view of the fleet, the budget of buffers, metrics, health.
 import { ResetCode } from '../../gen/resproxy/v1/channel_pb.ts';
 import { type Clock, type Random, systemClock } from '../kit/clock.ts';
+import { Flag, Health } from '../kit/health.ts';
 import { createLogger, type Logger } from '../kit/log.ts';
 import { TimerWheel } from '../kit/timer-wheel.ts';
 import { BufferBudget } from '../wire/budget.ts';
-import { Flag, Health, lagCheck } from './admin/health.ts';
-import { LoopLag } from './admin/loop-lag.ts';
+import { LoopLag, lagCheck } from './admin/loop-lag.ts';
 import { Metrics } from './admin/metrics.ts';
 import { FleetView } from './registry/fleet-view.ts';
 import { MemoryRegistry } from './registry/memory-registry.ts';
@@ -30,7 +30,7 @@ export interface Ground {
   readonly metrics: Metrics;
   readonly lag: LoopLag;
   readonly health: Health;
-  /** The pod itself: unwell while it starts and once it stops. */
+  /** The pod itself: unwell while it starts and once it stops. That it has no agents is no fault of it. */
   readonly pod: Flag;
 }
 

@@ -58,7 +58,7 @@ export interface Absence {
 }
 
 /** A caller that could not connect tries again after a moment of its own. */
-const foundAgainMs = 500;
+const foundAgainMs = 2_000;
 
 export class History {
   readonly events: readonly Event[];
@@ -93,6 +93,14 @@ export class History {
       ({ process, fromMs, untilMs }) =>
         process === asked.via && fromMs <= endedAtMs && untilMs + foundAgainMs >= asked.atMs,
     );
+  }
+
+  /** For a call that broke off because its pod went down: from then, or from its begin, to its end. */
+  silenceMs(call: Call): number | undefined {
+    const [end] = call.ends;
+    const absence = this.absenceDuring(call);
+    if (end?.outcome.result !== 'broken' || !absence) return undefined;
+    return end.atMs - Math.max(absence.fromMs, call.asked.atMs);
   }
 
   /** For each agent of a pod that went down: how long until it was welcomed again, anywhere. */

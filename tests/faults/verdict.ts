@@ -1,6 +1,6 @@
 // What a run has shown: which rules were broken, whether enough happened for that to mean anything, and one line of figures.
 import type { Call, History } from './history.ts';
-import type { Rule } from './rules.ts';
+import { agentsBackGoalMs, type Rule, toldGoalMs } from './rules.ts';
 
 /** Below these a run says nothing and is called invalid. */
 export interface Minimums {
@@ -45,15 +45,23 @@ function brokenLine({ id, sentence, broken }: Rule, history: History): string[] 
 
 function figures(history: History, { downs, ended, atOrigin }: Minimums): string {
   const count = (is: (call: Call) => boolean) => history.calls.filter(is).length;
-  const worstMs = Math.round(Math.max(0, ...history.recoveriesMs()));
   return [
     `${ended} jobs ended, ${downs} processes went down with ${atOrigin} jobs at the origin`,
     `lost ${count(({ ends }) => ends.length === 0)}`,
     `duplicated ${count(({ asked, hits }) => !asked.idempotent && hits > 1)}`,
     `unknown ${count((call) => isUnknown(call, history))}`,
     `recovered ${count(({ ends: [end] }) => end?.outcome.result === 'succeeded' && end.outcome.attempts > 1)}`,
-    `worst recovery ${worstMs} ms`,
+    `longest silence ${worst(
+      history.calls.flatMap((call) => history.silenceMs(call) ?? []),
+      toldGoalMs,
+    )}`,
+    `worst recovery ${worst(history.recoveriesMs(), agentsBackGoalMs)}`,
   ].join('; ');
+}
+
+function worst(times: readonly number[], goalMs: number): string {
+  const ms = times.reduce((most, each) => Math.max(most, each), 0);
+  return `${Math.round(ms)} ms (goal ${goalMs})`;
 }
 
 /** The caller cannot know whether the origin has done it: a pod says so, or died while it had the job. */

@@ -1,5 +1,6 @@
 // Very many slow connections to one port, and honest callers beside them.
 import { setTimeout as pause } from 'node:timers/promises';
+import { patienceMs, sayTime } from './goals.ts';
 import { SlowConnection, type SlowHabit } from './slow-connection.ts';
 import type { Closable } from './story.ts';
 import { within } from './waiting.ts';
@@ -16,7 +17,6 @@ export interface CrowdOptions {
 }
 
 const openedAtOnce = 100;
-const allEndWithinMs = 30_000;
 
 export class SlowCrowd implements Closable {
   readonly #options: CrowdOptions;
@@ -37,14 +37,16 @@ export class SlowCrowd implements Closable {
     }
   }
 
-  /** For a crowd that does not come back: what was let live for longer than that, or could not even connect. */
-  async faults(cutWithinMs: number): Promise<readonly string[]> {
-    await within('every slow connection ends', allEndWithinMs, Promise.all([...this.#connections].map(endOf)));
-    const faults = this.#ends.flatMap(({ habit, ms }) => {
-      if (ms === undefined) return [`${habit}: could not connect`];
-      return ms > cutWithinMs ? [`${habit}: ${Math.round(ms / 100) / 10} s`] : [];
-    });
-    return [...new Set(faults)].slice(0, 10);
+  /** For a crowd that does not come back: waits until each of them is cut, and says which took longest. */
+  async areCut(goalMs: number): Promise<void> {
+    await within('every slow connection ends', patienceMs(goalMs), Promise.all([...this.#connections].map(endOf)));
+    const slowest = this.#ends.reduce((a, b) => ((b.ms ?? 0) > (a.ms ?? 0) ? b : a));
+    sayTime(`the slowest of ${this.#ends.length} cut (${slowest.habit})`, slowest.ms ?? 0, goalMs);
+  }
+
+  /** The habits of those that could not even connect. */
+  get shutOut(): readonly string[] {
+    return [...new Set(this.#ends.filter(({ ms }) => ms === undefined).map(({ habit }) => habit))];
   }
 
   async close(): Promise<void> {

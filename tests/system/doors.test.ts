@@ -78,7 +78,7 @@ story('a caller that leaves its stream takes the job down to the origin', async 
     await origin.waitForHits(`leaves-${i}`);
     leaving.abort();
     await failed;
-    await until('the origin is let go', () => origin.hitsOf(`leaves-${i}`)[0]?.state === 'abandoned', 2_000);
+    await until('the origin is let go', () => origin.hitsOf(`leaves-${i}`)[0]?.state === 'abandoned');
   }
 });
 

@@ -4,13 +4,17 @@ import { JobService } from '../../gen/resproxy/v1/job_pb.ts';
 import { limits } from '../../internal/wire/limits.ts';
 import { Cluster } from '../harness/cluster.ts';
 import { FaultProxy } from '../harness/fault-proxy.ts';
+import { patienceMs, timed } from '../harness/goals.ts';
 import { Origin } from '../harness/origin.ts';
 import { story, type Use } from '../harness/story.ts';
 import { until } from '../harness/waiting.ts';
 
 const runJob = JobService.method.runJob;
-/** Timers come up to this late on a busy machine. */
-const slackMs = 3_000;
+const toldGoalMs = 2_000;
+const oneRoundTripMs = 200;
+const twoRoundTripsMs = 400;
+
+type Lab = Awaited<ReturnType<typeof lab>>;
 
 async function lab(use: Use) {
   const origin = use(await Origin.start());
@@ -20,29 +24,27 @@ async function lab(use: Use) {
   return { origin, cluster, line, agent };
 }
 
-/** How a POST fails that is at the origin when `cut` is called. */
-async function failureOfHeldJob({ origin, cluster }: Awaited<ReturnType<typeof lab>>, cut: () => void) {
+/** Why a POST fails that is at the origin when `cut` is called. */
+async function reasonOfHeldJob({ origin, cluster }: Lab, goalMs: number, cut: () => void) {
   const headers = [{ name: 'x-marker', value: 'held' }];
   const job = cluster.grpc.failure(runJob, { request: { url: origin.url('/hold/all'), method: 'POST', headers } });
   await origin.waitForHits('held');
-  const begin = performance.now();
   cut();
-  const { info } = await job;
-  return { reason: info?.reason, ms: performance.now() - begin };
+  const { info } = await timed('the line is cut, the caller told', goalMs, job);
+  return info?.reason;
 }
 
 for (const direction of ['both', 'up', 'down'] as const) {
   story(
-    `a line that loses everything (${direction}) with a job in flight is given up in 10 s and dialled again`,
+    `a line that loses everything (${direction}) with a job in flight is given up and dialled again`,
     async (use) => {
       const all = await lab(use);
       const { cluster, line, origin } = all;
       const dialled = line.accepted;
-      const failure = await failureOfHeldJob(all, () => line.blackhole(direction));
-      expect(failure.reason).toBe('OUTCOME_UNKNOWN');
-      expect(failure.ms).toBeLessThan(limits.busyDeadMs + slackMs);
+      const reason = await reasonOfHeldJob(all, limits.busyDeadMs, () => line.blackhole(direction));
+      expect(reason).toBe('OUTCOME_UNKNOWN');
 
-      await until('the agent dials again', () => line.accepted > dialled, limits.busyDeadMs + slackMs);
+      await until('the agent dials again', () => line.accepted > dialled, patienceMs(limits.busyDeadMs));
       line.heal();
       origin.holds.releaseAll();
       await until(
@@ -59,9 +61,7 @@ for (const direction of ['both', 'up', 'down'] as const) {
 
 story('a line that is reset with a job in flight is told of at once', async (use) => {
   const all = await lab(use);
-  const failure = await failureOfHeldJob(all, () => all.line.reset());
-  expect(failure.reason).toBe('OUTCOME_UNKNOWN');
-  expect(failure.ms).toBeLessThan(2_000);
+  expect(await reasonOfHeldJob(all, toldGoalMs, () => all.line.reset())).toBe('OUTCOME_UNKNOWN');
   await until(
     'jobs run again',
     async () => (await all.cluster.rest.runJob({ url: all.origin.url('/echo') })).status === 200,
@@ -82,14 +82,14 @@ story('a small job over a distant line takes one round trip', async (use) => {
   const { origin, cluster, line } = await lab(use);
   const job = () => cluster.grpc.call(runJob, { request: { url: origin.url('/bytes/100') } });
   await job();
-  line.shape('both', { latencyMs: 100 });
-  const times: number[] = [];
-  for (let i = 0; i < 5; i++) {
+  line.shape('both', { latencyMs: oneRoundTripMs / 2 });
+  // A busy machine only adds to it, so the quickest of many is what counts.
+  let quickestMs = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 40 && quickestMs >= twoRoundTripsMs; i++) {
     const begin = performance.now();
     await job();
-    times.push(performance.now() - begin);
+    quickestMs = Math.min(quickestMs, performance.now() - begin);
   }
-  // Two would be 400 ms; the best of five is free of this machine's noise.
-  expect(Math.min(...times)).toBeGreaterThanOrEqual(198);
-  expect(Math.min(...times)).toBeLessThan(300);
+  expect(quickestMs).toBeGreaterThanOrEqual(oneRoundTripMs - 2);
+  expect(quickestMs).toBeLessThan(twoRoundTripsMs);
 });

@@ -134,7 +134,7 @@ story('goes by the time of Redis, and not by that of the pods', async (use) => {
   expect(await claimIds(store)).toEqual([]);
   await until('the job is due', async () => (await claimIds(store)).includes('j1'));
   const { createdAt = 0 } = (await store.get(ref())) ?? {};
-  expect(Math.abs(createdAt - Date.now())).toBeLessThan(10_000);
+  expect(Math.abs(createdAt - Date.now())).toBeLessThan(60_000);
 });
 
 for (const partitions of [1, 3]) {

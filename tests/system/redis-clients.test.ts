@@ -8,17 +8,16 @@ import type { RedisCommands } from '../../internal/orchestrator/redis/redis-clie
 import { redisLimits } from '../../internal/orchestrator/redis/redis-limits.ts';
 import { defineScript } from '../../internal/orchestrator/redis/redis-script.ts';
 import { makeCertificates } from '../harness/certificates.ts';
+import { sayTime, timed } from '../harness/goals.ts';
 import { RedisServer } from '../harness/redis.ts';
 import { Load, outcomeOf, TestClient } from '../harness/redis-client.ts';
 import { RedisCluster, RedisSentinels } from '../harness/redis-groups.ts';
 import { story, type Use } from '../harness/story.ts';
 import { TempDir } from '../harness/temp.ts';
-import { until, within } from '../harness/waiting.ts';
+import { until } from '../harness/waiting.ts';
 
 const count = defineScript('count', `-- KEYS[1] a counter\n-- returns its value\nreturn redis.call('INCR', KEYS[1])`);
 const key = '{rp}:counter';
-/** A timer of the machine under load, beyond the bound of a command. */
-const slackMs = 500;
 
 function counting(use: Use, { redis }: TestClient): Load {
   return use(new Load(() => redis.run(count, [key], [])));
@@ -79,7 +78,7 @@ story(
     expect(value).toBeLessThanOrEqual(OK + UNKNOWN);
     expect({ REFUSED, reconnects: client.reconnects }).toEqual({ REFUSED: 0, reconnects: 3 });
     expect(UNSENT).toBeGreaterThan(0);
-    expect(slowestMs).toBeLessThan(redisLimits.commandTimeoutMs + slackMs);
+    sayTime('the slowest command', slowestMs, redisLimits.commandTimeoutMs);
   },
 );
 
@@ -89,12 +88,10 @@ story('frozen: every command fails within its bound, and is done once at most af
   const { redis } = client;
   await redis.run(count, [key], []);
   server.stop();
-  const started = performance.now();
-  const outcomes = await Promise.all(Array.from({ length: 50 }, () => outcomeOf(redis.run(count, [key], []))));
-  expect(performance.now() - started).toBeLessThan(redisLimits.commandTimeoutMs + slackMs);
+  const failing = Promise.all(Array.from({ length: 50 }, () => outcomeOf(redis.run(count, [key], []))));
+  const outcomes = await timed('commands to a frozen Redis fail', redisLimits.commandTimeoutMs, failing);
   expect(new Set(outcomes)).toEqual(new Set(['UNKNOWN']));
-  await client.isDown();
-  expect(performance.now() - started).toBeLessThan(redisLimits.requestSilenceMs + slackMs);
+  await timed('then its connection is given up', redisLimits.requestSilenceMs, client.isDown());
   expect(await outcomeOf(redis.run(count, [key], []))).toBe('UNSENT');
   server.cont();
   await client.isUp();
@@ -114,7 +111,7 @@ story('a follower hears at once that its Redis is gone, and goes on after the en
   );
   await until('the follower waits', async () => (await server.cli('INFO', 'clients')).includes('blocked_clients:1'));
   await server.kill();
-  expect(await within('the follower hears of it', 1_000, waiting)).toBe('UNKNOWN');
+  expect(await timed('the follower hears of it', 1_000, waiting)).toBe('UNKNOWN');
   await server.restart();
   await server.cli('XADD', '{rp}:log', '*', 'n', '2');
   await follower.isUp();
@@ -130,7 +127,7 @@ story('a follower on a frozen Redis gives up after the longest wait', async (use
   );
   await until('the follower waits', async () => (await server.cli('INFO', 'clients')).includes('blocked_clients:1'));
   server.stop();
-  expect(await within('the follower gives up', redisLimits.followerSilenceMs + slackMs, waiting)).toBe('UNKNOWN');
+  expect(await timed('the follower gives up', redisLimits.followerSilenceMs, waiting)).toBe('UNKNOWN');
   server.cont();
   await follower.isUp();
 });
@@ -150,9 +147,9 @@ story('Sentinel: after a planned failover nobody stays on the old master, which 
   await load.succeeds(20);
   const master = await group.failover();
   const before = Number(await master.cli('GET', key));
-  await until('the new master counts', async () => Number(await master.cli('GET', key)) > before, 3_000);
+  await until('the new master counts', async () => Number(await master.cli('GET', key)) > before);
   const { slowestMs } = await load.stop();
-  expect(slowestMs).toBeLessThan(redisLimits.commandTimeoutMs + slackMs);
+  sayTime('the slowest command', slowestMs, redisLimits.commandTimeoutMs);
 });
 
 story('Sentinel: a killed master is replaced', async (use) => {
@@ -166,7 +163,7 @@ story('Sentinel: a killed master is replaced', async (use) => {
   await load.succeeds(20);
   const { OK, UNKNOWN, slowestMs } = await load.stop();
   expect(await counted(client.redis)).toBeLessThanOrEqual(OK + UNKNOWN);
-  expect(slowestMs).toBeLessThan(redisLimits.commandTimeoutMs + slackMs);
+  sayTime('the slowest command', slowestMs, redisLimits.commandTimeoutMs);
 });
 
 story('Cluster: a slot that moves is followed, a killed node costs its keys for as long as it is away', async (use) => {
@@ -187,7 +184,7 @@ story('Cluster: a slot that moves is followed, a killed node costs its keys for 
   const value = await counted(client.redis);
   expect(value).toBeGreaterThanOrEqual(OK);
   expect(value).toBeLessThanOrEqual(OK + UNKNOWN + REFUSED);
-  expect(slowestMs).toBeLessThan(redisLimits.commandTimeoutMs + slackMs);
+  sayTime('the slowest command', slowestMs, redisLimits.commandTimeoutMs);
 });
 
 story('the settings of each node of a Cluster are looked at', async (use) => {

@@ -59,6 +59,17 @@ story(
   },
 );
 
+story('a key has no more agents in the whole fleet than it may have, whichever pods they dial', async (use) => {
+  const { fleet, origin } = await startRelayLab(use);
+  await fleet.access.addKey({ name: 'few', maxAgents: 1 });
+  const env = { AGENT_ALLOW_ENDPOINTS: origin.endpoint };
+  await fleet.startAgent({ keyName: 'few', name: 'one', to: 'pod-a', env });
+  await fleet.waitForAgents(['few/one']);
+  const second = await fleet.startAgent({ keyName: 'few', name: 'two', to: 'pod-b', env });
+  await second.waitForLog('is told', (log) => log.closeCode === closeCode.overloaded);
+  await fleet.waitForAgents(['few/one']);
+});
+
 async function everyPodListsItOn(fleet: Fleet, podId: string): Promise<void> {
   await until(`every pod lists the twin on ${podId} and nowhere else`, async () => {
     const lists = await Promise.all(fleet.pods.map((pod) => pod.agents()));

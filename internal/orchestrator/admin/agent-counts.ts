@@ -1,13 +1,14 @@
 // How many agents are connected with each key, for the operator, which writes it into status.agents: orchestrators have
 // no right to write there themselves (docs/adr/0027). Numbers only, and only for whoever has the token.
 import { readFile } from 'node:fs/promises';
+import type { Answer, Page } from '../../kit/admin-server.ts';
 import { digestOf, digestsEqual } from '../../kit/digest.ts';
 
 export interface AgentCountsOptions {
-  /** File with the token; read for each question, since it may be replaced. */
-  readonly tokenPath: string;
-  /** Of every connection of the whole fleet. */
-  readonly agentIds: () => Iterable<string>;
+  /** File with the token, read for each question, since it may be replaced; undefined: nobody may ask. */
+  readonly tokenPath: string | undefined;
+  /** How many agents each key has in the whole fleet, by the name of the key. */
+  readonly agents: () => ReadonlyMap<string, number>;
 }
 
 const bearer = /^Bearer ([\x21-\x7e]{16,512})$/;
@@ -19,20 +20,24 @@ export class AgentCounts {
     this.#options = options;
   }
 
-  async isAllowed(authorization: string | undefined): Promise<boolean> {
-    const presented = bearer.exec(authorization ?? '')?.[1];
-    if (presented === undefined) return false;
-    const token = (await readFile(this.#options.tokenPath, 'utf8')).trim();
-    return token !== '' && digestsEqual(digestOf(presented), digestOf(token));
-  }
+  /** `{"agents": {KEY NAME: COUNT}}`. */
+  readonly page: Page = async ({ authorization = '' }) => {
+    const { tokenPath, agents } = this.#options;
+    if (tokenPath === undefined) return refusal(404, 'not told: RESPROXY_REPORT_TOKEN_FILE is not set');
+    if (!(await isRight(authorization, tokenPath))) return refusal(401, 'the token is not the right one');
+    const body = JSON.stringify({ agents: Object.fromEntries(agents()) });
+    return { status: 200, type: 'application/json', body };
+  };
+}
 
-  /** `{"agents": {KEY NAME: COUNT}}`; an agent that has two connections for a moment counts once. */
-  report(): string {
-    const counts = new Map<string, number>();
-    for (const id of new Set(this.#options.agentIds())) {
-      const name = id.slice(0, id.lastIndexOf('/'));
-      counts.set(name, (counts.get(name) ?? 0) + 1);
-    }
-    return JSON.stringify({ agents: Object.fromEntries(counts) });
-  }
+/** Never, while the file cannot be read or is empty. */
+async function isRight(authorization: string, tokenPath: string): Promise<boolean> {
+  const presented = bearer.exec(authorization)?.[1];
+  if (presented === undefined) return false;
+  const token = await readFile(tokenPath, 'utf8').catch(() => '');
+  return token.trim() !== '' && digestsEqual(digestOf(presented), digestOf(token.trim()));
+}
+
+function refusal(status: number, why: string): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${why}\n` };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { ManualClock } from '../../kit/manual-clock.ts';
-import { LoopLag } from './loop-lag.ts';
+import { LoopLag, lagCheck, maxReadyLagMs } from './loop-lag.ts';
 
 /** A clock whose loop can be blocked: time passes and no timer fires meanwhile. */
 class BlockableClock extends ManualClock {
@@ -37,4 +37,12 @@ test('a stall is seen at once, told once, and forgotten about a second later', a
   expect(lag.lagMs).toBe(0);
   expect(samples.filter((ms) => ms > 0)).toEqual([2_000]);
   lag.stop();
+});
+
+test('a pod whose event loop is late by more than the bound should get no work', () => {
+  const lag = { lagMs: maxReadyLagMs };
+  const check = lagCheck(lag);
+  expect(check()).toBeUndefined();
+  lag.lagMs++;
+  expect(check()).toContain('more than 500 ms late');
 });

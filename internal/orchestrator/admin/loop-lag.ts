@@ -1,6 +1,7 @@
 // How late the event loop is: a timer that looks how much after its time it fires. Readiness reads the newest samples,
 // the metric gets every one of them, so that no stall falls between two scrapes.
 import type { CancelTimer, Clock } from '../../kit/clock.ts';
+import type { Check } from '../../kit/health.ts';
 
 const sampleMs = 200;
 /** A stall counts until this many later samples were good: about a second. */
@@ -40,4 +41,11 @@ export class LoopLag {
     this.#next = (this.#next + 1) % remembered;
     this.#onSample(lagMs);
   }
+}
+
+export const maxReadyLagMs = 500;
+
+/** A pod whose event loop stalls answers late whatever it is asked: others should get the work until it recovers. */
+export function lagCheck(lag: { readonly lagMs: number }): Check {
+  return () => (lag.lagMs > maxReadyLagMs ? `the event loop is more than ${maxReadyLagMs} ms late` : undefined);
 }

@@ -21,6 +21,8 @@ import type { Exchange, ExchangeRequest } from './link.ts';
 class ListedRegistry implements Registry {
   /** As if another pod had a connection of this rank. */
   epochElsewhere = 0;
+  /** As if other pods had so many of every key. */
+  agentsElsewhere = 0;
   readonly connections = new Map<string, FleetConnection>();
   readonly told: string[] = [];
 
@@ -37,6 +39,18 @@ class ListedRegistry implements Registry {
 
   newestEpoch(): number {
     return this.epochElsewhere;
+  }
+
+  knows(agentId: string): boolean {
+    return this.#agents.has(agentId);
+  }
+
+  agentsOf(keyName: string): number {
+    return this.agentsElsewhere + [...this.#agents].filter((agentId) => agentId.startsWith(`${keyName}/`)).length;
+  }
+
+  get #agents(): ReadonlySet<string> {
+    return new Set([...this.connections.values()].map(({ agentId }) => agentId));
   }
 }
 
@@ -229,6 +243,14 @@ describe('greeting', () => {
     expect([first.end?.code, restarted.end]).toEqual([4409, undefined]);
     connections.disconnectAgent('berlin/a');
     expect((await greet({ agentName: 'b' }, policy)).end).toBeUndefined();
+  });
+
+  test('agents of other pods count, and one that is known may come back even to a key that has too many', async () => {
+    const policy = policyOf({ maxAgents: 2 });
+    await greet({ agentName: 'a' }, policy);
+    registry.agentsElsewhere = 3;
+    expect((await greet({ agentName: 'b' }, policy)).end?.code).toBe(4429);
+    expect((await greet({ agentName: 'a', instanceId: 'instance-2' }, policy)).end).toBeUndefined();
   });
 });
 

@@ -7,6 +7,7 @@ import type { ConnectionEnd } from '../../wire/transport.ts';
 import type { KeyListener, Revocation } from '../keys/keyring.ts';
 import type { KeyPolicy } from '../keys/policy.ts';
 import type { AgentControl } from '../registry/agents.ts';
+import { agentIdOf, exitNameOf, keyNameOf } from '../registry/ids.ts';
 import type { FleetConnection, FleetListener, Registry, Rival } from '../registry/registry.ts';
 import { AgentConnection } from './agent-connection.ts';
 import { channelLimits } from './channel-limits.ts';
@@ -70,8 +71,7 @@ export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentCo
   }
 
   linkTo(exitId: string): Link | undefined {
-    const slash = exitId.lastIndexOf('/');
-    return this.#roster.newest(exitId.slice(0, slash))?.linkTo(exitId.slice(slash + 1));
+    return this.#roster.newest(agentIdOf(exitId))?.linkTo(exitNameOf(exitId));
   }
 
   // What connections ask and say.
@@ -81,7 +81,7 @@ export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentCo
     const present = this.#roster.ofAgent(agentId);
     if (present.some(({ identity }) => identity && isOvertaken(greeting, identity)))
       return refuse(closeCode.replaced, 'this agent has a newer connection');
-    if (this.#roster.isFull(connection.keyId, agentId, connection.maxAgents))
+    if (this.#isTooMany(agentId, connection))
       return refuse(closeCode.overloaded, 'the key has all the agents that it may have');
     return { kind: 'welcome', epoch: this.#guessEpoch(agentId) };
   }
@@ -118,6 +118,12 @@ export class AgentConnections implements ConnectionOwner, LinkDirectory, AgentCo
   newerElsewhere({ agentId, connectionId }: FleetConnection, rival: Rival): void {
     const connection = this.#find(agentId, connectionId);
     if (connection) this.#yieldTo(rival, connection);
+  }
+
+  /** Of the whole fleet, as far as this pod has heard of it: two pods that welcome one agent each at once do not. */
+  #isTooMany(agentId: string, { maxAgents }: WatchedConnection): boolean {
+    const { registry } = this.#options;
+    return !registry.knows(agentId) && registry.agentsOf(keyNameOf(agentId)) >= maxAgents;
   }
 
   #find(agentId: string, connectionId: string): WatchedConnection | undefined {

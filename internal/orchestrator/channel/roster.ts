@@ -7,8 +7,6 @@ type Member = Pick<WatchedConnection, 'keyId' | 'agentId' | 'epoch'>;
 export class Roster<C extends Member> {
   readonly #byKey = new Map<string, Set<C>>();
   readonly #byAgent = new Map<string, C[]>();
-  /** For each key, how many connections each of its agents has. */
-  readonly #agentsOfKey = new Map<string, Map<string, number>>();
   #size = 0;
 
   get size(): number {
@@ -41,9 +39,8 @@ export class Roster<C extends Member> {
 
   /** It said which agent it is. */
   seat(connection: C): void {
-    const { keyId, agentId } = connection;
+    const { agentId } = connection;
     this.#byAgent.set(agentId, [connection, ...this.ofAgent(agentId)].sort(newestFirst));
-    this.#count(keyId, agentId, 1);
   }
 
   /** The epoch of one of its connections is another now. */
@@ -63,20 +60,6 @@ export class Roster<C extends Member> {
     if (left.length === seated.length) return;
     if (left.length === 0) this.#byAgent.delete(agentId);
     else this.#byAgent.set(agentId, left);
-    this.#count(keyId, agentId, -1);
-  }
-
-  /** Whether the key has so many agents, by different names, that this one is too many. */
-  isFull(keyId: string, agentId: string, maxAgents: number): boolean {
-    const agents = this.#agentsOfKey.get(keyId);
-    return agents !== undefined && agents.size >= maxAgents && !agents.has(agentId);
-  }
-
-  #count(keyId: string, agentId: string, by: 1 | -1): void {
-    const agents = this.#agentsOfKey.get(keyId) ?? new Map<string, number>();
-    const connections = (agents.get(agentId) ?? 0) + by;
-    if (connections > 0) this.#agentsOfKey.set(keyId, agents.set(agentId, connections));
-    else if (agents.delete(agentId) && agents.size === 0) this.#agentsOfKey.delete(keyId);
   }
 }
 

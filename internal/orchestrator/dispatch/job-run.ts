@@ -1,9 +1,11 @@
 // One job on its way: its attempts on distinct exits within one deadline. Whoever drives it calls send, head and read
 // in turn, asks after a failure whether to go on, and ends it in any case.
+
 import { narrowJitterMs } from '../../kit/backoff.ts';
 import type { CancelReason, Exchange, ExchangeHead, ExchangeRequest } from '../channel/link.ts';
 import { AttemptFailure, type AttemptRecord, JobFailure } from '../failure/failures.ts';
 import type { Code, Execution } from '../failure/table.ts';
+import { agentIdOf } from '../registry/ids.ts';
 import { choose } from '../route/choose.ts';
 import type { ExitUsed, Job, JobTimings } from './job.ts';
 import { blamesExit, executionOf, jobFailure, mayRepeat, toAttemptFailure } from './outcome.ts';
@@ -254,6 +256,5 @@ function exitUsed(exit: AttemptExit | undefined): ExitUsed {
 
 /** An exit of another pod that this one does not know yet: it can be named, and nothing else. */
 function strangeExit(exitId: string): AttemptExit {
-  const agentId = exitId.slice(0, exitId.lastIndexOf('/'));
-  return { ...noExit, exitId, agentId, recordAttempt: () => {} };
+  return { ...noExit, exitId, agentId: agentIdOf(exitId), recordAttempt: () => {} };
 }

@@ -3,8 +3,8 @@
 // bounds are those of the whole fleet: this pod gives out the part of them that is its own now.
 import type { Clock } from '../../kit/clock.ts';
 import { JobFailure } from '../failure/failures.ts';
+import { alone, type Shares } from '../limits/shares.ts';
 import type { Caller } from './auth/caller.ts';
-import { alone, type Shares } from './shares.ts';
 import { takeToken } from './token-bucket.ts';
 
 export interface AdmissionOptions {

@@ -187,7 +187,7 @@ export async function openDoors(options: DoorsOptions = {}) {
     allowPlaintext: options.allowPlaintext ?? false,
     trustedProxies: [],
     gate,
-    jobs: new JobService({ runner, keyed: queue.keyed, clock, newJobId, observer: told, maxAttempts: 3 }),
+    jobs: new JobService({ ...queue, runner, clock, newJobId, observer: told, maxAttempts: 3 }),
     durable: queue.durable,
     agents: new AgentService(fleet, fleet),
     health,

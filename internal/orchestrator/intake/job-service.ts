@@ -14,8 +14,7 @@ import type { CallContext } from './call.ts';
 import type { KeyedJobs } from './durable/keyed-jobs.ts';
 import { toRunJobResponse, toStreamJobResponse } from './job-messages.ts';
 import type { JobObserver } from './job-observer.ts';
-import { alone, type Shares } from './shares.ts';
-import { SiteRates } from './site-rates.ts';
+import type { SiteRates } from './site-rates.ts';
 import { toJob } from './validate/job-request.ts';
 
 export interface JobServiceOptions {
@@ -26,19 +25,16 @@ export interface JobServiceOptions {
   readonly clock: Clock;
   readonly newJobId: () => string;
   readonly observer: JobObserver;
-  /** Without it this pod is the fleet. */
-  readonly shares?: Shares;
+  readonly sites: Pick<SiteRates, 'enter'>;
   /** What no retry policy goes beyond. */
   readonly maxAttempts: number;
 }
 
 export class JobService {
   readonly #options: JobServiceOptions;
-  readonly #siteRates: SiteRates;
 
   constructor(options: JobServiceOptions) {
     this.#options = options;
-    this.#siteRates = new SiteRates(options.clock, options.shares ?? alone);
   }
 
   /** Rejects with a JobFailure. */
@@ -91,7 +87,7 @@ export class JobService {
       traceparent: context.traceparent,
       maxAttempts: this.#options.maxAttempts,
     });
-    this.#siteRates.enter(context.caller, job.request.url);
+    this.#options.sites.enter(context.caller, job.request.url);
     return job;
   }
 }

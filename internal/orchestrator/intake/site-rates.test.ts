@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { ManualClock } from '../../kit/manual-clock.ts';
 import { JobFailure } from '../failure/failures.ts';
+import { alone } from '../limits/shares.ts';
 import { type Caller, freshLoad, unlimited } from './auth/caller.ts';
-import { alone } from './shares.ts';
 import { SiteRates } from './site-rates.ts';
 
 function caller(name: string, jobsPerSecondPerOrigin: number): Caller {

@@ -1,11 +1,12 @@
 // How many jobs a second a caller may send to one site, on the whole fleet. A site is a registrable domain, so that a
-// name in front of it is no way around the limit; an address is a site of its own. Redirects are not counted.
+// name in front of it is no way around the limit; an address is a site of its own. A durable job counts when it is handed
+// over. Redirects and further attempts are not counted.
 import { getDomain } from 'tldts';
 import type { Clock } from '../../kit/clock.ts';
 import { LruMap } from '../../kit/lru.ts';
 import { JobFailure } from '../failure/failures.ts';
+import type { SharedLimit, Shares } from '../limits/shares.ts';
 import type { Caller } from './auth/caller.ts';
-import type { SharedLimit, Shares } from './shares.ts';
 import { type TokenBucket, takeToken } from './token-bucket.ts';
 
 interface SiteRate extends TokenBucket {

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { ManualClock } from '../../kit/manual-clock.ts';
-import { FleetShares, type SharedLimit } from './fleet-shares.ts';
+import { FleetShares } from './fleet-shares.ts';
+import type { SharedLimit } from './shares.ts';
 
 interface Ask {
   readonly keys: readonly string[];

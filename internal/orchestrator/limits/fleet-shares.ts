@@ -4,14 +4,7 @@
 import type { CancelTimer, Clock } from '../../kit/clock.ts';
 import type { RedisCommands } from '../redis/redis-client.ts';
 import { shareScript } from './share-script.ts';
-
-/** What is divided, such as the limits of a caller. */
-export interface SharedLimit {
-  /** The same on all pods. */
-  readonly name: string;
-  readonly limits: { readonly maxInFlight: number };
-  readonly load: { readonly inFlight: number };
-}
+import type { SharedLimit, Shares } from './shares.ts';
 
 export interface FleetSharesOptions {
   readonly redis: Pick<RedisCommands, 'run' | 'status'>;
@@ -44,7 +37,7 @@ const maxUses = 10_000;
 /** Of an equal part: what a pod has without asking, for the first job that comes to it. */
 const floorOfEqualPart = 0.25;
 
-export class FleetShares {
+export class FleetShares implements Shares {
   readonly #options: FleetSharesOptions;
   /** By name. */
   readonly #uses = new Map<string, Use>();

@@ -1,11 +1,13 @@
 // Jobs that other pods send here because an agent is connected to this one. The pod that holds the agent decides: the
 // exit that was asked, another of its own that fits when that one cannot take the job, or why not. It looks at its own
 // connections only, so that a job never makes a second hop.
+
 import type { Random } from '../../kit/clock.ts';
 import type { TimerWheel } from '../../kit/timer-wheel.ts';
 import type { AcceptedStream } from '../../wire/stream-api.ts';
 import type { Exchange, ExchangeRequest, LinkDirectory } from '../channel/link.ts';
 import { AttemptFailure } from '../failure/failures.ts';
+import { agentIdOf } from '../registry/ids.ts';
 import type { Candidate, Fleet, Target } from '../route/candidate.ts';
 import { choose, type Tried } from '../route/choose.ts';
 import type { RelayObserver } from './relay-api.ts';
@@ -116,7 +118,7 @@ export class RelayIntake {
 }
 
 function toTried(exitId: string): Tried {
-  return { exitId, agentId: exitId.slice(0, exitId.lastIndexOf('/')) };
+  return { exitId, agentId: agentIdOf(exitId) };
 }
 
 function notHere(): AttemptFailure {

@@ -1,5 +1,6 @@
 // One attempt of a durable job, from the choice of an exit to what the store is told of its end. The store knows of an
 // attempt before the first byte of it leaves; an attempt whose lease is lost tells the store nothing more.
+
 import { narrowJitterMs } from '../../kit/backoff.ts';
 import type { Clock, Random } from '../../kit/clock.ts';
 import type { Exchange, ExchangeHead, LinkDirectory } from '../channel/link.ts';
@@ -7,6 +8,7 @@ import { type Interruption, Patience } from '../dispatch/patience.ts';
 import type { ScheduledExit } from '../dispatch/shared.ts';
 import { AttemptFailure } from '../failure/failures.ts';
 import type { Execution } from '../failure/table.ts';
+import { agentIdOf } from '../registry/ids.ts';
 import type { Fleet } from '../route/candidate.ts';
 import { choose } from '../route/choose.ts';
 import { AnswerBody } from './answer-body.ts';
@@ -75,7 +77,7 @@ export class DurableAttempt {
   #choose(): ScheduledExit | undefined {
     const { fleet, random } = this.#means;
     const { lease, job } = this.#held.claimed;
-    const exclude = job.attempts.map(({ exitId }) => ({ exitId, agentId: agentOf(exitId) }));
+    const exclude = job.attempts.map(({ exitId }) => ({ exitId, agentId: agentIdOf(exitId) }));
     const question = { target: this.#spec.target, tenant: lease.tenant, fleet, exclude, random };
     const choice = choose(question);
     if (choice.kind === 'chosen') return choice.candidate;
@@ -226,8 +228,4 @@ function meaning(next: AttemptOutcome['next'], held: 'ok' | 'ended'): Ended['out
     case 'fail':
       return 'failed';
   }
-}
-
-function agentOf(exitId: string): string {
-  return exitId.slice(0, exitId.lastIndexOf('/'));
 }

@@ -72,14 +72,22 @@ export class MemoryRegistry implements Registry, AgentDirectory {
     return this.connectionsOf(agentId)[0]?.epoch ?? 0;
   }
 
+  knows(agentId: string): boolean {
+    return this.connectionsOf(agentId).length > 0;
+  }
+
+  agentsOf(keyName: string): number {
+    return this.agentCounts.get(keyName) ?? 0;
+  }
+
+  /** How many agents each key has in the fleet. */
+  get agentCounts(): ReadonlyMap<string, number> {
+    return this.#everywhere.agentCounts;
+  }
+
   /** Every connection of this pod, whoever may use it: for metrics, never for a caller. */
   *own(): Generator<AgentRecord, void, undefined> {
     for (const { connection } of this.#held.values()) if (this.#isOwn(connection)) yield toRecord(connection);
-  }
-
-  /** Of every connection of the fleet, whoever may use it: for counting, never for a caller. */
-  *agentIds(): Generator<string, void, undefined> {
-    for (const { connection } of this.#held.values()) yield connection.agentId;
   }
 
   list(tenant: string): readonly AgentRecord[] {

@@ -173,6 +173,14 @@ export class RedisRegistry implements Registry {
     return this.#options.memory.newestEpoch(agentId);
   }
 
+  knows(agentId: string): boolean {
+    return this.#options.memory.knows(agentId);
+  }
+
+  agentsOf(keyName: string): number {
+    return this.#options.memory.agentsOf(keyName);
+  }
+
   /**
    * Looks where an agent is now, for a job that did not find it: in Redis, or while Redis is away until the view tells.
    * Resolves when the view is as good as it gets, soon in any case.

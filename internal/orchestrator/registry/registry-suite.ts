@@ -153,6 +153,25 @@ const scheduling: Behaviour[] = [
     },
   },
   {
+    name: 'counts the agents of each key, each once however many connections it has',
+    async check({ registry, settled }) {
+      assert.equal(registry.knows('key/default'), false);
+      registry.put(connection({ connectionId: 'c1', epoch: 1 }));
+      registry.put(connection({ connectionId: 'c2', epoch: 2 }));
+      registry.put(connection({ connectionId: 'c3', agentId: 'key/other' }));
+      registry.put(connection({ connectionId: 'c4', agentId: 'key-2/other' }));
+      await settled();
+      assert.deepEqual([registry.agentsOf('key'), registry.agentsOf('key-2'), registry.agentsOf('none')], [2, 1, 0]);
+      registry.remove('c1');
+      registry.remove('c3');
+      await settled();
+      assert.deepEqual([registry.agentsOf('key'), registry.knows('key/default')], [1, true]);
+      registry.remove('c2');
+      await settled();
+      assert.deepEqual([registry.agentsOf('key'), registry.knows('key/default')], [0, false]);
+    },
+  },
+  {
     name: 'ignores the end of a connection that it does not know',
     async check({ registry, fleet, settled }) {
       registry.put(connection());

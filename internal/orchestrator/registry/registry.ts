@@ -35,6 +35,10 @@ export interface Registry {
   remove(connectionId: string): void;
   /** Of the newest connection of the agent, wherever it is; 0 when none is known. */
   newestEpoch(agentId: string): number;
+  /** Whether the agent has a connection, wherever it is. */
+  knows(agentId: string): boolean;
+  /** How many agents have a connection with a key of that name, wherever it is. */
+  agentsOf(keyName: string): number;
 }
 
 /** Who owns the connections of this pod hears here what the fleet makes of them. */

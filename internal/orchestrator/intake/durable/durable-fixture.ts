@@ -6,11 +6,13 @@ import { FakeLinks, type Fate } from '../../dispatch/fake-links.ts';
 import { defaultJobSettings, type JobSettings } from '../../jobs/job-limits.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { memoryJobStore } from '../../jobs/memory-store.ts';
+import { alone } from '../../limits/shares.ts';
 import { Worker } from '../../queue/worker.ts';
 import { FleetView } from '../../registry/fleet-view.ts';
 import { exitOffer } from '../../registry/registry-suite.ts';
 import { freshLoad, unlimited } from '../auth/caller.ts';
 import type { CallContext } from '../call.ts';
+import { SiteRates } from '../site-rates.ts';
 import { durableServices } from './durable-services.ts';
 
 export interface QueueOptions {
@@ -37,11 +39,13 @@ export function openQueue({ clock, newJobId, fates, settings, seen = (store) => 
   const worker = new Worker({ store: inner, clock, random, fleet, links, podId: 'pod-1', observer, log, onRoom() {} });
   const callbackFault = (url: URL) => (url.protocol === 'https:' ? undefined : 'must be an https URL');
   const bounds = { maxAttempts: 3, resultTtlMs: dayMs, callbackFault };
-  const { durable, keyed, changes } = durableServices({ store, clock, random, newJobId, log, ...bounds });
+  const sites = new SiteRates(clock, alone);
+  const { durable, keyed, changes } = durableServices({ store, sites, clock, random, newJobId, log, ...bounds });
   changes.start();
   if (fates) worker.start();
   return {
     store: inner,
+    sites,
     links,
     worker,
     changes,

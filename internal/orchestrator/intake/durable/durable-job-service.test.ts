@@ -335,6 +335,20 @@ describe('a batch', () => {
     expect(caller.load.tokens).toBe(-1);
   });
 
+  test('is taken as far as the rate of a caller for one site goes', async () => {
+    const { durable } = open();
+    const limited = context();
+    const caller = { ...limited.caller, limits: { ...unlimited, jobsPerSecondPerOrigin: 2 } };
+    const urls = [url, 'http://www.example.com/', url, 'http://example.org/'];
+    const jobs = urls.map((each) => ({ request: { url: each } }));
+    const { outcomes } = await durable.submitJobs(create(SubmitJobsRequestSchema, { jobs }), { ...limited, caller });
+    expect(outcomes.map(({ outcome }) => outcome.case)).toEqual(['submitted', 'submitted', 'failure', 'submitted']);
+    expect(outcomes[2]?.outcome.value).toMatchObject({
+      code: FailureCode.RATE_LIMITED,
+      retryAfter: { nanos: 500_000_000 },
+    });
+  });
+
   test('says of each job what SubmitJob would have failed with', async () => {
     const { durable } = open({ settings: { maxOpenPerTenant: 1 } });
     const jobs = [{ request: { url } }, { request: { url } }, { request: { url }, priority: 10 }];

@@ -1,6 +1,7 @@
 // What intake has for durable jobs, put together: the service, RunJob with a key, and the changes that both wait for.
 import type { Logger } from '../../../kit/log.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
+import type { SiteRates } from '../site-rates.ts';
 import { DurableJobService } from './durable-job-service.ts';
 import type { Insistence } from './insist.ts';
 import { JobChanges } from './job-changes.ts';
@@ -12,6 +13,7 @@ export interface DurableServicesOptions
   extends Insistence,
     Pick<SubmitFacts, 'maxAttempts' | 'resultTtlMs' | 'callbackFault'> {
   readonly store: JobStore;
+  readonly sites: Pick<SiteRates, 'enter'>;
   readonly newJobId: () => string;
   readonly log: Logger;
 }

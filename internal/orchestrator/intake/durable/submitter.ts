@@ -5,6 +5,7 @@ import type { JobRecord, NewJob } from '../../jobs/job.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { asFailure } from '../as-failure.ts';
 import type { CallContext } from '../call.ts';
+import type { SiteRates } from '../site-rates.ts';
 import { accepted, perhapsTaken } from './durable-failures.ts';
 import { type Insistence, insist } from './insist.ts';
 import { type SubmitFacts, toNewJob } from './submit-request.ts';
@@ -13,6 +14,7 @@ export interface SubmitterOptions
   extends Insistence,
     Pick<SubmitFacts, 'maxAttempts' | 'resultTtlMs' | 'callbackFault'> {
   readonly store: JobStore;
+  readonly sites: Pick<SiteRates, 'enter'>;
   readonly newJobId: () => string;
 }
 
@@ -33,7 +35,9 @@ export class Submitter {
   async submit(request: SubmitJobRequest, { caller, traceparent }: CallContext): Promise<Taken> {
     const { newJobId, maxAttempts, resultTtlMs, callbackFault } = this.#options;
     const facts = { jobId: newJobId(), caller, traceparent, maxAttempts, resultTtlMs, callbackFault };
-    return this.#take(toNewJob(request, facts));
+    const job = toNewJob(request, facts);
+    this.#options.sites.enter(caller, request.request?.url ?? '');
+    return this.#take(job);
   }
 
   async #take(job: NewJob): Promise<Taken> {

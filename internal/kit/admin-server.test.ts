@@ -1,21 +1,19 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { systemClock } from '../../kit/clock.ts';
 import { AdminServer } from './admin-server.ts';
-import { Flag, Health, lagCheck, maxReadyLagMs } from './health.ts';
+import { systemClock } from './clock.ts';
+import { Flag, Health } from './health.ts';
 
 const health = new Health();
 const listeners = new Flag('starting');
-const lag = { lagMs: 0 };
 health.add('listeners', listeners.check);
-health.add('eventLoop', lagCheck(lag));
+health.note('redis', () => undefined);
 let page: () => Promise<string>;
 let server: AdminServer;
 let base: string;
 
 beforeEach(async () => {
   listeners.unwell('starting');
-  lag.lagMs = 0;
   page = async () => 'resproxy_jobs_in_flight 0\n';
   server = new AdminServer({
     host: '127.0.0.1',
@@ -23,6 +21,7 @@ beforeEach(async () => {
     clock: systemClock,
     health,
     metrics: { contentType: 'text/plain; version=0.0.4', page: () => page() },
+    pages: { '/agents': async ({ accept = '' }) => ({ status: 200, type: accept, body: 'none' }) },
   });
   base = `http://127.0.0.1:${(await server.listen()).port}`;
 });
@@ -33,22 +32,19 @@ test('a process whose loop turns is alive, ready or not', async () => {
   expect((await fetch(`${base}/livez`)).status).toBe(200);
 });
 
-test('a pod is ready when every part of it is well, and says which is not', async () => {
+test('a program is ready when every part of it is well, and says which is not', async () => {
   const early = await fetch(`${base}/readyz`);
   expect(early.status).toBe(503);
-  expect(await early.json()).toEqual({ ready: false, checks: { listeners: 'starting', eventLoop: 'OK' } });
+  expect(await early.json()).toEqual({ ready: false, checks: { listeners: 'starting', redis: 'OK' } });
   listeners.well();
   const later = await fetch(`${base}/readyz`);
   expect(later.status).toBe(200);
-  expect(await later.json()).toEqual({ ready: true, checks: { listeners: 'OK', eventLoop: 'OK' } });
+  expect(await later.json()).toEqual({ ready: true, checks: { listeners: 'OK', redis: 'OK' } });
 });
 
-test('a pod whose event loop is late by more than the bound is not ready', async () => {
-  listeners.well();
-  lag.lagMs = maxReadyLagMs;
-  expect((await fetch(`${base}/readyz`)).status).toBe(200);
-  lag.lagMs = maxReadyLagMs + 1;
-  expect((await fetch(`${base}/readyz`)).status).toBe(503);
+test('a page of its own is told what was asked', async () => {
+  const answer = await fetch(`${base}/agents`, { headers: { accept: 'text/csv' } });
+  expect([answer.headers.get('content-type'), await answer.text()]).toEqual(['text/csv', 'none']);
 });
 
 test('metrics carry the content type that Prometheus expects', async () => {
@@ -66,7 +62,7 @@ test('metrics that cannot be collected are a 500 without particulars', async () 
 
 test('anything else is refused', async () => {
   expect((await fetch(`${base}/livez`, { method: 'POST' })).status).toBe(405);
-  expect((await fetch(`${base}/metricsx`)).status).toBe(404);
+  for (const path of ['metricsx', 'constructor', '']) expect((await fetch(`${base}/${path}`)).status).toBe(404);
   expect((await fetch(`${base}/livez?probe=1`)).status).toBe(200);
   expect(await (await fetch(`${base}/livez`, { method: 'HEAD' })).text()).toBe('');
 });

@@ -1,5 +1,5 @@
-// Whether this pod should get work. Each room adds what it knows of itself; /readyz, /health and grpc.health.v1 all
-// answer from here. Having agents is no part of it: a pod without agents says NO_EXIT_AVAILABLE and is healthy.
+// Whether this program should get work. Each part of it adds what it knows of itself, and whoever asks (/readyz, /health,
+// grpc.health.v1) is answered from here.
 
 /** Undefined when all is well, else what is wrong, in words that anybody may read. */
 export type Check = () => string | undefined;
@@ -18,7 +18,7 @@ export class Health {
     this.#checks.set(name, check);
   }
 
-  /** Shown, but no reason to send work elsewhere: every other pod would say the same. */
+  /** Shown, but no reason to send work elsewhere: every other process would say the same. */
   note(name: string, check: Check): void {
     this.#notes.set(name, check);
   }
@@ -53,11 +53,4 @@ export class Flag {
   unwell(fault: string): void {
     this.#fault = fault;
   }
-}
-
-export const maxReadyLagMs = 500;
-
-/** A pod whose event loop stalls answers late whatever it is asked: others should get the work until it recovers. */
-export function lagCheck(lag: { readonly lagMs: number }): Check {
-  return () => (lag.lagMs > maxReadyLagMs ? `the event loop is more than ${maxReadyLagMs} ms late` : undefined);
 }

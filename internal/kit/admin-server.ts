@@ -1,11 +1,16 @@
 // Where probes and Prometheus ask: /livez says that the event loop turns, /readyz whether to send work here, /metrics
 // everything else. Open, and therefore bound to loopback unless a setting says otherwise.
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Clock } from '../../kit/clock.ts';
-import { Doorway, type DoorwayCounts } from '../../kit/doorway.ts';
-import type { AgentCounts } from './agent-counts.ts';
+import type { Clock } from './clock.ts';
+import { Doorway, type DoorwayCounts } from './doorway.ts';
 import type { HealthReport } from './health.ts';
 
 export interface AdminServerOptions {
@@ -15,11 +20,13 @@ export interface AdminServerOptions {
   readonly health: { report(): HealthReport };
   /** The page that Prometheus reads. */
   readonly metrics: { readonly contentType: string; page(): Promise<string> };
-  /** Agents by key, for whoever has the token; undefined: there is no such page. */
-  readonly counts?: Pick<AgentCounts, 'isAllowed' | 'report'> | undefined;
+  /** What else a program has to tell, by path. */
+  readonly pages?: Readonly<Record<string, Page>> | undefined;
 }
 
-interface Answer {
+export type Page = (headers: IncomingHttpHeaders) => Promise<Answer>;
+
+export interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
@@ -73,27 +80,23 @@ export class AdminServer {
 
   async #answer({ method, url, headers }: IncomingMessage): Promise<Answer> {
     if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: plain, body: 'GET only\n' };
-    switch (url?.split('?', 1)[0]) {
+    const path = url?.split('?', 1)[0] ?? '';
+    switch (path) {
       case '/livez':
         return { status: 200, type: plain, body: 'ok\n' };
       case '/readyz':
         return readiness(this.#options.health.report());
       case '/metrics':
         return this.#metrics();
-      case '/agent-counts':
-        return this.#counts(headers.authorization);
       default:
-        return { status: 404, type: plain, body: '/livez, /readyz or /metrics\n' };
+        return this.#page(path, headers);
     }
   }
 
-  async #counts(authorization: string | undefined): Promise<Answer> {
-    const { counts } = this.#options;
-    if (!counts) return { status: 404, type: plain, body: 'not told: RESPROXY_REPORT_TOKEN_FILE is not set\n' };
-    const allowed = await counts.isAllowed(authorization).catch(() => false);
-    return allowed
-      ? { status: 200, type: json, body: counts.report() }
-      : { status: 401, type: plain, body: 'the token is not the right one\n' };
+  async #page(path: string, headers: IncomingHttpHeaders): Promise<Answer> {
+    const { pages = {} } = this.#options;
+    const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+    return page ? page(headers) : { status: 404, type: plain, body: '/livez, /readyz or /metrics\n' };
   }
 
   async #metrics(): Promise<Answer> {
