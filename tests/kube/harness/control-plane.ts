@@ -129,6 +129,8 @@ export class ControlPlane {
     this.#run('kube-controller-manager', [
       `--kubeconfig=${this.adminKubeconfig}`,
       `--controllers=${controllers.join(',')}`,
+      // Nodes that are played have no heartbeat.
+      '--node-monitor-grace-period=1h',
       `--service-account-private-key-file=${this.#pki.file('tokens.key')}`,
       `--root-ca-file=${this.#pki.file('ca.crt')}`,
       '--bind-address=127.0.0.1',

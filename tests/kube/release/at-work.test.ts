@@ -1,118 +1,101 @@
-// A release at work, without nodes: operator, orchestrator and agent as processes with the environment, the Secrets and the
-// ServiceAccounts that the chart gives their pods, and then the job of `helm test`. A right that is missing fails here.
+// A release of defaults at work: its pods are on nodes that kwok plays, and their containers run here, from the image's
+// programs with everything that the pods give them. `helm test` is Helm's own, and its pod ends as its container ended.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { listeningPorts, type Ports } from '../../harness/pod.ts';
-import { Program } from '../../harness/process.ts';
-import { freePort } from '../../harness/redis.ts';
-import { TempDir } from '../../harness/temp.ts';
+import { ImageFolder } from '../../harness/image-folder.ts';
 import { until } from '../../harness/waiting.ts';
-import { helm, helmBuildBoundMs } from '../tools/helm.ts';
+import { chartDir, secretText } from '../chart/chart.ts';
+import { helmBuildBoundMs } from '../tools/helm.ts';
 import { ApiServer } from './api-server.ts';
-import { chartDir, parseManifests } from './chart.ts';
-import { type PodSettings, podSettings, secretOf } from './installed.ts';
+import { Kubelet } from './kubelet.ts';
+import type { Pod } from './pod.ts';
 
-const programs: Program[] = [];
+const boundMs = 120_000;
 let api: ApiServer;
-let dir: TempDir;
-let ports: Ports;
-let operator: PodSettings;
-let orchestrator: PodSettings;
+let image: ImageFolder;
+let kubelet: Kubelet;
+let orchestrator: Pod;
 
 beforeAll(async () => {
-  api = await ApiServer.start();
-  dir = await TempDir.make();
-  api.kubectl(['create', 'namespace', 'home']);
-  runHelm(['install', 'demo', chartDir]);
-  orchestrator = await podSettings(api, 'demo-resproxy-orchestrator', dir.path);
-  operator = await podSettings(api, 'demo-resproxy-operator', dir.path);
+  api = await ApiServer.start({ nodes: 2 });
+  api.restrictedNamespace('home');
+  api.volumes(1);
+  expect(api.helm(['install', 'demo', chartDir, '-n', 'home', '--wait']).stderr).toBe('');
+  image = await ImageFolder.build();
+  kubelet = new Kubelet(api, image, 'home');
 }, helmBuildBoundMs);
 
 afterAll(async () => {
-  await Promise.all(programs.map((program) => program.kill()));
+  await kubelet?.close();
+  await image?.close();
   await api?.close();
-  await dir?.close();
-});
+}, boundMs);
 
-function runHelm(args: readonly string[]): string {
-  const { status, stdout, stderr } = api.run(helm(), [...args, '-n', 'home']);
-  if (status !== 0) throw new Error(stderr);
-  return stdout;
+/** What the operator asks for. */
+async function counts(token = secretText(api.object('secret', 'demo-resproxy-report', 'home'), 'token')) {
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(`http://${orchestrator.status.podIP}:9464/agent-counts`, { headers });
+  return { status: answer.status, body: await answer.text() };
 }
 
-function run(name: string, env: Readonly<Record<string, string>>): Program {
-  const program = new Program({ name, args: [`cmd/${name}/main.ts`], cwd: dir.path, env });
-  programs.push(program);
-  return program;
-}
+describe('a release of defaults', () => {
+  test(
+    'its orchestrator is ready, in its image and with what its pod gives it',
+    async () => {
+      const [pod] = await kubelet.pods('orchestrator', 1);
+      orchestrator = pod as Pod;
+      const program = await kubelet.run(orchestrator, 'orchestrator');
+      await program.waitForLog('ready', ({ msg }) => msg === 'ready');
+      expect((await fetch(`http://${orchestrator.status.podIP}:9464/readyz`)).status).toBe(200);
+    },
+    boundMs,
+  );
 
-const anyPorts = Object.fromEntries(['HTTP', 'GRPC', 'AGENT', 'ADMIN'].map((door) => [`RESPROXY_${door}_PORT`, '0']));
+  test(
+    'its operators start, and one leads',
+    async () => {
+      for (const pod of await kubelet.pods('operator', 2)) {
+        const program = await kubelet.run(pod, 'operator');
+        await program.waitForLog('lists', ({ msg }) => msg === 'ready');
+      }
+      const operators = kubelet.programs.slice(-2);
+      await until('one leads', () =>
+        operators.some(({ logs }) => logs.some(({ msg }) => msg === 'this process leads')),
+      );
+    },
+    boundMs,
+  );
 
-function can(who: string, verb: string, what: string): boolean {
-  const account = `system:serviceaccount:home:demo-resproxy-${who}`;
-  return api.tryKubectl(['auth', 'can-i', verb, what, '-n', 'home', '--as', account]).status === 0;
-}
+  test(
+    'helm test: the AgentKey gets a Secret, an agent connects with it, a job comes back, and Helm is content',
+    async () => {
+      const helmTest = api.startHelm(['test', 'demo', '-n', 'home', '--timeout', '100s']);
+      const [pod] = await kubelet.pods('test', 1);
+      await until('the operator writes the Secret', () => {
+        return api.tryKubectl(['get', 'secret', 'demo-resproxy-test', '-n', 'home']).status === 0;
+      });
+      await kubelet.run(pod as Pod, 'agent');
+      await until('the orchestrator counts the agent', async () =>
+        (await counts()).body.includes('home.demo-resproxy-test'),
+      );
+      const job = await kubelet.run(pod as Pod, 'job');
+      const { code } = await job.exited;
+      expect(job.output).toContain('a job went out through an agent and its answer came back');
+      kubelet.ended(pod as Pod, code === 0 ? 'Succeeded' : 'Failed');
+      const { code: helmCode } = await helmTest.exited;
+      const said = helmTest.output.join('\n');
+      expect([helmCode, said]).toEqual([0, expect.stringMatching(/Phase:\s+Succeeded/)]);
+      expect(said).not.toMatch(/warning/i);
+    },
+    boundMs,
+  );
 
-describe('a release at work', () => {
-  test('the orchestrator starts with what its pod is given, and is ready', async () => {
-    const program = run('orchestrator', { ...orchestrator.env, ...anyPorts, KUBECONFIG: orchestrator.kubeconfig });
-    ports = await listeningPorts(program);
-    const ready = () => fetch(`http://127.0.0.1:${ports.admin}/readyz`).then(({ ok }) => ok);
-    await until('the orchestrator is ready', ready);
-  });
-
-  test('the operator starts with what its pod is given, and leads', async () => {
-    const reportUrl = `http://127.0.0.1:${ports.admin}/agent-counts`;
-    const env = { ...operator.env, RESPROXY_ADMIN_PORT: '0', RESPROXY_REPORT_URL: reportUrl };
-    const program = run('operator', { ...env, KUBECONFIG: operator.kubeconfig });
-    await program.waitForLog('leads', ({ msg }) => msg === 'this process leads');
-  });
-
-  test('helm test: the AgentKey gets a Secret, an agent connects with it, and a job comes back', async () => {
-    const agentKey = parseManifests(runHelm(['get', 'hooks', 'demo'])).find(({ kind }) => kind === 'AgentKey');
-    api.kubectl(['apply', '-f', '-'], JSON.stringify(agentKey));
-    const name = 'demo-resproxy-test';
-    const written = () => api.tryKubectl(['get', 'secret', name, '-n', 'home']).status === 0;
-    await until('the operator writes the Secret', written);
-    const { AGENT_KEY = '', ORCH_WS = '' } = secretOf(api, name);
-    expect(ORCH_WS).toBe('ws://demo-resproxy-agent.home.svc:8443/agent');
-    const originPort = String(await freePort());
-    run('agent', {
-      AGENT_KEY,
-      ORCH_WS: `ws://127.0.0.1:${ports.agent}/agent`,
-      AGENT_ALLOW_ENDPOINTS: `127.0.0.1/32:${originPort}`,
-    });
-    const job = new Program({
-      name: 'helm test',
-      command: process.execPath,
-      args: [`${chartDir}files/helm-test.mjs`],
-      env: {
-        JOBS_URL: `http://127.0.0.1:${ports.http}`,
-        CALLER_TOKEN: secretOf(api, 'demo-resproxy-caller').token ?? '',
-        ORIGIN_HOST: '127.0.0.1',
-        ORIGIN_PORT: originPort,
-        EXIT_LABEL: name,
-      },
-    });
-    programs.push(job);
-    expect(await job.exited).toMatchObject({ code: 0 });
-  });
-
-  test('the operator may ask how many agents are connected, and nobody without its token', async () => {
-    const { token } = secretOf(api, 'demo-resproxy-report');
-    const ask = async (given: string) => {
-      const headers = { authorization: `Bearer ${given}` };
-      const answer = await fetch(`http://127.0.0.1:${ports.admin}/agent-counts`, { headers });
-      return { status: answer.status, body: await answer.text() };
-    };
-    expect(await ask(String(token))).toMatchObject({
-      status: 200,
-      body: expect.stringContaining('home.demo-resproxy-test'),
-    });
-    expect(await ask('another')).toMatchObject({ status: 401 });
+  test('how many agents are connected is told to nobody without the token of the report', async () => {
+    expect((await counts('another')).status).toBe(401);
   });
 
   test('the API server refused them nothing', () => {
-    expect(programs.flatMap(({ output }) => output).filter((line) => /forbidden/i.test(line))).toEqual([]);
+    const lines = kubelet.programs.flatMap(({ output }) => output);
+    expect(lines.filter((line) => /forbidden/i.test(line))).toEqual([]);
   });
 
   test.each([
@@ -126,6 +109,8 @@ describe('a release at work', () => {
     ['operator', 'update', 'leases.coordination.k8s.io/demo-resproxy-operator', true],
     ['operator', 'update', 'leases.coordination.k8s.io/another', false],
   ])('%s: %s %s: %s', (who, verb, what, allowed) => {
-    expect(can(who, verb, what)).toBe(allowed);
+    const account = `system:serviceaccount:home:demo-resproxy-${who}`;
+    const { status } = api.tryKubectl(['auth', 'can-i', verb, what, '-n', 'home', '--as', account]);
+    expect(status === 0).toBe(allowed);
   });
 });

@@ -1,149 +1,141 @@
-// The chart on a real API server, by real Helm: everything it renders is taken without a warning in a namespace that
-// enforces `restricted`, and an upgrade changes nothing that need not.
+// The chart installed by real Helm on a real API server, into a namespace that enforces `restricted`: everything it renders
+// is taken without a warning, `--wait` sees it ready on nodes that kwok plays, and an upgrade changes nothing that need not.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { projectDir } from '../../harness/process.ts';
 import { until } from '../../harness/waiting.ts';
+import { chartDir, type Manifest, matrix, parseManifests, valueFlags } from '../chart/chart.ts';
+import { foreignCrds, foreignCrdsBoundMs } from '../chart/foreign-crds.ts';
 import { helm, helmBuildBoundMs } from '../tools/helm.ts';
 import { ApiServer } from './api-server.ts';
-import { chartDir, type Manifest, matrix, parseManifests, type Values, valueFlags } from './chart.ts';
-import { foreignCrds, foreignCrdsBoundMs } from './foreign-crds.ts';
+import { holds, inHome, type Objects, Release, uidsOf } from './release.ts';
 
+const boundMs = 120_000;
 let api: ApiServer;
-const namespaces = ['home', 'homes', 'lab'];
+let release: Release;
 
 beforeAll(async () => {
   helm();
   const crds = foreignCrds();
-  api = await ApiServer.start();
-  for (const name of namespaces) {
-    api.kubectl(['create', 'namespace', name]);
-    const levels = ['enforce', 'warn', 'audit'].map((mode) => `pod-security.kubernetes.io/${mode}=restricted`);
-    api.kubectl(['label', 'namespace', name, ...levels]);
-  }
-  const all = [...crds, `${projectDir}k8s/crd/agentkeys.resproxy.dev.yaml`];
-  api.kubectl(['create', ...all.flatMap((file) => ['-f', file])]);
-  await until('the resources are served', () => crdsAreServed(all.length));
+  api = await ApiServer.start({ nodes: 3 });
+  release = new Release(api);
+  for (const name of ['home', 'homes', 'lab']) api.restrictedNamespace(name);
+  api.volumes(1);
+  api.kubectl(['create', ...crds.flatMap((file) => ['-f', file])]);
+  await until('the resources are served', () => establishedCrds() === crds.length);
 }, helmBuildBoundMs + foreignCrdsBoundMs);
 
 afterAll(() => api?.close());
 
-function crdsAreServed(count: number): boolean {
+function establishedCrds(): number {
   const { items } = JSON.parse(api.kubectl(['get', 'crd', '-o', 'json']).stdout) as { items: Manifest[] };
-  const conditions = items.map(
-    ({ status }) => (status as { conditions?: { type: string; status: string }[] }).conditions,
+  return items.filter((crd) => holds(crd, 'Established')).length;
+}
+
+const uidOf = (kind: string, name: string) => api.object(kind, name, 'home').metadata.uid;
+const secretsOf = ({ texts }: Objects) => Object.entries(texts).filter(([name]) => name.startsWith('Secret/'));
+
+describe.each([
+  { file: 'alone.yaml', orchestrators: 1 },
+  // Its AgentKey resource is there already.
+  { file: 'cluster-wide.yaml', orchestrators: 1 },
+  { file: 'everything.yaml', orchestrators: 5 },
+  { file: 'fleet.yaml', orchestrators: 3 },
+])('a release of $file', ({ file, orchestrators }) => {
+  let installed: Objects;
+
+  test(
+    'is installed without a warning, and is ready',
+    async () => {
+      expect(release.install({ file }).stderr).toBe('');
+      installed = await release.settled(orchestrators);
+      expect(Object.keys(installed.texts).length).toBeGreaterThan(12);
+      expect(uidsOf(installed, 'operator')).toHaveLength(2);
+    },
+    boundMs,
   );
-  const served = conditions.filter((all) =>
-    all?.some(({ type, status }) => type === 'Established' && status === 'True'),
-  );
-  return served.length === count;
-}
 
-function runHelm(args: readonly string[]) {
-  const ran = api.run(helm(), [...args, '--namespace', 'home']);
-  if (ran.status !== 0) throw new Error(`helm ${args.join(' ')}\n${ran.stderr}`);
-  return ran;
-}
-
-const install = (values: Values = {}) =>
-  runHelm(['install', 'demo', chartDir, ...valueFlags({ ...values, set: { 'crds.install': false, ...values.set } })]);
-const upgrade = (values: Values = {}, flags: readonly string[] = []) =>
-  runHelm([
-    'upgrade',
-    'demo',
-    chartDir,
-    ...flags,
-    ...valueFlags({ ...values, set: { 'crds.install': false, ...values.set } }),
-  ]);
-const uninstall = () => runHelm(['uninstall', 'demo', '--ignore-not-found']);
-
-/** Every object of the release that is in the cluster, as text without what the API server counts. */
-function contents(): Readonly<Record<string, string>> {
-  const kinds =
-    'all,secrets,configmaps,ingresses,roles,rolebindings,serviceaccounts,pdb,hpa,pvc,networkpolicies,agentkeys';
-  const args = ['get', kinds, '--all-namespaces', '-l', 'app.kubernetes.io/instance=demo', '-o', 'json'];
-  const { items } = JSON.parse(api.kubectl(args).stdout) as { items: Manifest[] };
-  const counted = (key: string, value: unknown) => (key === 'resourceVersion' ? undefined : value);
-  return Object.fromEntries(items.map((item) => [`${item.kind}/${item.metadata.name}`, JSON.stringify(item, counted)]));
-}
-
-describe('what the chart renders', () => {
-  test.each(matrix)('%s is taken by the API server, strictly and without a warning', (file) => {
-    const rendered = runHelm(['template', 'demo', chartDir, ...valueFlags({ file })]).stdout;
-    const { stdout, stderr } = api.kubectl(
-      ['apply', '--server-side', '--dry-run=server', '--validate=strict', '--force-conflicts', '-f', '-'],
-      rendered,
-    );
+  test('is what its values say, taken strictly and without a warning', () => {
+    const rendered = api.helm(['template', 'demo', chartDir, ...inHome, ...valueFlags({ file })]).stdout;
+    const flags = ['--server-side', '--dry-run=server', '--validate=strict', '--force-conflicts'];
+    const { stdout, stderr } = api.kubectl(['apply', ...flags, '-f', '-'], rendered);
     expect(stderr).toBe('');
     expect(stdout.trim().split('\n')).toHaveLength(parseManifests(rendered).length);
   });
-});
 
-describe.each(['alone.yaml', 'fleet.yaml'])('a release of %s', (file) => {
-  afterAll(() => {
-    uninstall();
-  });
+  test(
+    'is upgraded to the same: no object changes, no pod starts again',
+    () => {
+      expect(release.upgrade({ file }).stderr).toBe('');
+      expect(release.objects()).toEqual(installed);
+    },
+    boundMs,
+  );
 
-  test('is installed without a warning, and its objects stay as they are when nothing changed', () => {
-    expect(install({ file }).stderr).toBe('');
-    const before = contents();
-    expect(Object.keys(before).length).toBeGreaterThan(12);
-    upgrade({ file });
-    expect(contents()).toEqual(before);
-  });
+  test(
+    'is upgraded to one other value: one object changes, and no pod',
+    () => {
+      release.upgrade({ file, set: { 'service.http.annotations': { 'example.com/a': 'b' } } });
+      const after = release.objects();
+      const changed = Object.keys(after.texts).filter((name) => after.texts[name] !== installed.texts[name]);
+      expect(changed).toEqual(['Service/demo-resproxy-http']);
+      expect(after.pods).toEqual(installed.pods);
+    },
+    boundMs,
+  );
+
+  test(
+    'replaces the pods of the part whose setting changes, goes back, and keeps its secrets',
+    async () => {
+      expect(release.upgrade({ file, set: { 'orchestrator.logLevel': 'debug' } }).stderr).toBe('');
+      const rolled = await release.settled(orchestrators);
+      expect(uidsOf(rolled, 'operator')).toEqual(uidsOf(installed, 'operator'));
+      const old = uidsOf(installed, 'orchestrator');
+      expect(uidsOf(rolled, 'orchestrator').filter((uid) => old.includes(uid))).toEqual([]);
+
+      expect(release.rollback(1).stderr).toBe('');
+      const back = await release.settled(orchestrators);
+      expect(uidsOf(back, 'operator')).toEqual(uidsOf(installed, 'operator'));
+      expect(back.texts['Service/demo-resproxy-http']).toBe(installed.texts['Service/demo-resproxy-http']);
+      const level = '-o=jsonpath={..env[?(@.name=="LOG_LEVEL")].value}';
+      expect(api.kubectl(['get', 'deployment', 'demo-resproxy-orchestrator', ...inHome, level]).stdout).toBe('info');
+      expect(secretsOf(back)).toEqual(secretsOf(installed));
+    },
+    boundMs,
+  );
 
   test('tells of an AgentKey that is taken as it stands', () => {
-    const [, agentKey = ''] = /<<EOF\n(.*?)\nEOF/s.exec(runHelm(['get', 'notes', 'demo']).stdout) ?? [];
+    const [, agentKey = ''] = /<<EOF\n(.*?)\nEOF/s.exec(api.helm(['get', 'notes', 'demo', ...inHome]).stdout) ?? [];
     const { stdout, stderr } = api.kubectl(['apply', '--dry-run=server', '--validate=strict', '-f', '-'], agentKey);
     expect(stdout).toContain('agentkey.resproxy.dev/berlin-1 created');
     expect(stderr).toBe('');
   });
 
-  test('keeps its secrets and changes one object when one value changes, and goes back', () => {
-    const before = contents();
-    upgrade({ file, set: { 'service.http.annotations': { 'example.com/a': 'b' } } });
-    const after = contents();
-    const changed = Object.keys(after).filter((name) => after[name] !== before[name]);
-    expect(changed).toEqual(['Service/demo-resproxy-http']);
-    runHelm(['rollback', 'demo', '1']);
-    const args = [
-      'get',
-      'service',
-      'demo-resproxy-http',
-      '-n',
-      'home',
-      '-o',
-      'jsonpath={.metadata.annotations.example\\.com/a}',
-    ];
-    expect(api.kubectl(args).stdout).toBe('');
-    const secrets = (all: Readonly<Record<string, string>>) =>
-      Object.entries(all).filter(([name]) => name.startsWith('Secret/'));
-    expect(secrets(contents())).toEqual(secrets(before));
-  });
+  test(
+    'goes, and leaves the AgentKey resource, the keys and the jobs',
+    () => {
+      api.kubectl(['apply', ...inHome, '-f', `${projectDir}k8s/samples/agentkey.yaml`]);
+      release.uninstall();
+      expect(api.kubectl(['get', 'akey', ...inHome, '-o', 'name']).stdout).toBe('agentkey.resproxy.dev/home-berlin\n');
+      const left = Object.keys(release.objects().texts).filter((name) => !name.startsWith('Pod/'));
+      expect(left).toEqual(['PersistentVolumeClaim/demo-resproxy-data']);
+    },
+    boundMs,
+  );
 });
 
-describe('an uninstall', () => {
-  test('leaves the AgentKey resource, the keys and the jobs', () => {
-    api.kubectl(['delete', 'crd', 'agentkeys.resproxy.dev', '--wait=false']);
-    runHelm(['install', 'demo', chartDir]);
-    api.kubectl(
-      ['apply', '-n', 'home', '-f', '-'],
-      JSON.stringify({ apiVersion: 'resproxy.dev/v1alpha1', kind: 'AgentKey', metadata: { name: 'berlin' }, spec: {} }),
-    );
-    uninstall();
-    expect(api.kubectl(['get', 'akey', '-n', 'home', '-o', 'name']).stdout).toContain('agentkey.resproxy.dev/berlin');
-    expect(Object.keys(contents())).toEqual(['PersistentVolumeClaim/demo-resproxy-data']);
-    // What was left belongs to a release of that name: it may come back.
-    runHelm(['install', 'demo', chartDir]);
-    uninstall();
-  });
+describe('a release that comes back under its name', () => {
+  test(
+    'takes over what was left: the keys and the jobs',
+    () => {
+      const uids = () => [uidOf('akey', 'home-berlin'), uidOf('pvc', 'demo-resproxy-data')];
+      const before = uids();
+      expect(release.install({ file: 'alone.yaml' }).stderr).toBe('');
+      expect(uids()).toEqual(before);
+    },
+    boundMs,
+  );
 });
 
-describe('without Helm', () => {
-  test('the manifests are taken by the API server, strictly and without a warning', () => {
-    api.kubectl(['create', '-f', `${projectDir}k8s/manifests/namespace.yaml`]);
-    for (const folder of ['manifests', 'dev', 'dev/agent']) {
-      const flags = ['--server-side', '--dry-run=server', '--validate=strict', '--force-conflicts'];
-      expect(api.kubectl(['apply', ...flags, '-k', `${projectDir}k8s/${folder}`]).stderr).toBe('');
-    }
-  });
+test('every file of the matrix is here', () => {
+  expect(matrix).toEqual(['alone.yaml', 'cluster-wide.yaml', 'everything.yaml', 'fleet.yaml']);
 });
