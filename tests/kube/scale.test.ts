@@ -21,13 +21,10 @@ const idleCpuShare = 0.25;
 
 /** Requests so far: the operator's own count, and what the API server was asked about AgentKeys by anybody. */
 async function countRequests(operator: Operator) {
-  const ofServer = new Metrics(await kube().kubectl('get', '--raw', '/metrics'));
-  const total = 'apiserver_request_total';
-  const aboutKeys = { group: 'resproxy.dev', resource: 'agentkeys' };
+  const ofServer = new Metrics(await kube().raw('/metrics'));
   return {
     operator: (await operator.metrics()).sum('resproxy_operator_kube_requests_total'),
-    // Absent before the first.
-    agentKeys: ofServer.has(total, aboutKeys) ? ofServer.sum(total, aboutKeys) : 0,
+    agentKeys: ofServer.sum('apiserver_request_total', { group: 'resproxy.dev', resource: 'agentkeys' }),
   };
 }
 
