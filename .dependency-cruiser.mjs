@@ -37,7 +37,8 @@ const allowed = {
 /** And which of the shared floors. gen is for the edges. */
 const floors = {
   intake: ['^gen/', '^internal/wire/(limits|http-rules)'],
-  keys: ['^internal/agentkey/', '^internal/kube/'],
+  keys: ['^internal/agentkey/', '^internal/kube/', '^internal/wire/(labels|limits)'],
+  registry: ['^internal/wire/labels'],
   channel: ['^gen/', '^internal/wire/'],
   peer: ['^gen/', '^internal/wire/'],
   failure: ['^gen/'],

@@ -1,6 +1,6 @@
 // The agent's settings: what each means, its default and its bounds. Nothing else of this program sees the environment.
 import { z } from 'zod';
-import { parseEndpoint, parseLabel } from '../../internal/agent/app.ts';
+import { maxLabels, parseEndpoint, parseLabel } from '../../internal/agent/app.ts';
 import {
   integer,
   list,
@@ -13,8 +13,6 @@ import {
   text,
 } from '../../internal/kit/settings.ts';
 import { withDotEnv } from './dot-env.ts';
-
-const maxLabels = 32;
 
 export const settings = {
   ORCH_WS: required(

@@ -10,11 +10,11 @@ import { Egress } from './egress/egress.ts';
 import { directExit, Exits } from './uplink/exits.ts';
 import { Jobs } from './uplink/jobs.ts';
 import { Journal } from './uplink/journal.ts';
-import { parseLabel } from './uplink/labels.ts';
+import { maxLabels, parseLabel } from './uplink/labels.ts';
 import { Uplink } from './uplink/uplink.ts';
 
 // For reading the settings.
-export { parseEndpoint, parseLabel };
+export { maxLabels, parseEndpoint, parseLabel };
 
 export interface AgentConfig {
   readonly orchestratorUrl: string;

@@ -21,8 +21,7 @@ import { story, type Use } from '../harness/story.ts';
 import { TempDir } from '../harness/temp.ts';
 import { until } from '../harness/waiting.ts';
 
-/** A lease of a pod that died, and what comes after it. */
-const leaseBoundMs = 60_000;
+const endBoundMs = 60_000;
 const wakeGoalMs = 1_000;
 const killBoundMs = full ? 5 * 60_000 : 60_000;
 const agentEnv = { AGENT_MAX_CONCURRENT: '64' };
@@ -173,7 +172,7 @@ story(
     const begin = performance.now();
     const states = new Map<JobState, number>();
     for (const { id } of jobs) {
-      const { state } = await later.waitForEnd(id, full ? 5 * leaseBoundMs : leaseBoundMs);
+      const { state } = await later.waitForEnd(id, full ? 5 * endBoundMs : endBoundMs);
       states.set(state, (states.get(state) ?? 0) + 1);
     }
     const counts = [...states].map(([state, jobsIn]) => `${stateName(state)} ${jobsIn}`).join(', ');

@@ -16,11 +16,11 @@ describe('parseLabel', () => {
 
   test.each([
     ['country', 'NAME=VALUE'],
-    ['=DE', 'a name has'],
-    ['a b=c', 'a name has'],
-    ['line=', 'a value has'],
+    ['=DE', 'is no label name'],
+    ['a b=c', 'is no label name'],
+    ['line=', 'must have a value'],
     ['line=a\tb', 'control character'],
-    [`line=${'x'.repeat(129)}`, 'a value has'],
+    [`line=${'x'.repeat(129)}`, 'at most 128 characters'],
     ['country=de', 'two capital letters'],
     ['country=DEU', 'two capital letters'],
     ['region=Berlin', 'capital letters or digits'],

@@ -3,9 +3,9 @@
 import { ExitKind, ExitState } from '../../../gen/resproxy/v1/agent_pb.ts';
 import type { ExitList, ExitOffer as WireOffer } from '../../../gen/resproxy/v1/channel_pb.ts';
 import { ProtocolError } from '../../wire/codec.ts';
+import { findLabelFault, isReserved } from '../../wire/labels.ts';
 import { limits } from '../../wire/limits.ts';
 import { agentNamePattern, closeCode } from '../../wire/names.ts';
-import { findLabelFault, isReserved } from '../keys/labels.ts';
 import type { KeyPolicy } from '../keys/policy.ts';
 import type { ExitOffer } from '../registry/live-exit.ts';
 

@@ -22,12 +22,18 @@ export function openDatabase(path: string): DatabaseSync {
     db.exec(`PRAGMA synchronous = FULL; PRAGMA cache_size = -${cacheKiB}; PRAGMA temp_store = MEMORY`);
     db.exec('BEGIN EXCLUSIVE; COMMIT');
     migrate(db);
+    endLeases(db);
     return db;
   } catch (error) {
     db.close();
     if (errorNumber(error) === sqliteBusy) throw new Error(`another process uses the job store ${path}`);
     throw error;
   }
+}
+
+/** Whoever held a job had the file for itself, and has gone: the next sweep finds each lease over. */
+function endLeases(db: DatabaseSync): void {
+  db.exec('UPDATE jobs SET alarm_lease = 0 WHERE alarm_lease IS NOT NULL');
 }
 
 /** SQLite's primary result code; undefined for errors of another kind. */

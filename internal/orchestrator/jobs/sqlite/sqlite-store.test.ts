@@ -39,6 +39,19 @@ describe('jobs in a file', () => {
     expect(await claimIds(after)).toEqual(['j2']);
   });
 
+  // A job that ran when its pod was killed stood still for 30 s after the restart, until its lease was over.
+  test('knows after a restart that nobody holds a job any more', async () => {
+    const path = file();
+    const before = await open(path);
+    await sent(before, { jobId: 'j1' });
+    await before.submit(job({ jobId: 'j2' }));
+    await before.claim({ podId: 'pod-1', limit: 1, leaseMs: 30_000 });
+    await before.close();
+    const after = await open(path);
+    expect(await after.sweep()).toMatchObject({ requeued: 1, retried: 1 });
+    expect(await claimIds(after)).toContain('j2');
+  });
+
   test('lets only one process have the file, and says so', async () => {
     const path = file();
     await open(path);
