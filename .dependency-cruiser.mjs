@@ -12,6 +12,7 @@ const orchestratorRooms = [
   'peer',
   'limits',
   'keys',
+  'issuers',
   'admin',
   'failure',
   'redis',
@@ -19,7 +20,7 @@ const orchestratorRooms = [
 
 /** What a room of the orchestrator may import of ours; itself and kit are always allowed. */
 const allowed = {
-  intake: ['dispatch', 'queue', 'jobs', 'route', 'registry', 'channel', 'limits', 'failure'],
+  intake: ['dispatch', 'queue', 'jobs', 'route', 'registry', 'channel', 'limits', 'failure', 'issuers'],
   dispatch: ['route', 'registry', 'channel', 'failure'],
   queue: ['dispatch', 'jobs', 'route', 'registry', 'channel', 'failure'],
   callbacks: ['jobs'],
@@ -28,6 +29,7 @@ const allowed = {
   channel: ['keys', 'registry', 'route', 'failure'],
   peer: ['channel', 'registry', 'route', 'failure'],
   keys: [],
+  issuers: [],
   admin: ['registry'],
   failure: [],
   redis: [],

@@ -58,6 +58,7 @@ test('speaks to the object, its status and the collection', async () => {
   await client.replace(kind, object);
   await client.replaceStatus(kind, object);
   await client.page(kind, undefined, { limit: '5', continue: undefined });
+  await client.document('/openid/v1/jwks');
   const base = '/apis/resproxy.dev/v1alpha1';
   expect(seen).toEqual([
     `GET ${base}/namespaces/n/agentkeys/a Bearer t`,
@@ -65,7 +66,13 @@ test('speaks to the object, its status and the collection', async () => {
     `PUT ${base}/namespaces/n/agentkeys/a Bearer t`,
     `PUT ${base}/namespaces/n/agentkeys/a/status Bearer t`,
     `GET ${base}/agentkeys?limit=5 Bearer t`,
+    'GET /openid/v1/jwks Bearer t',
   ]);
+});
+
+test('a document is asked for as what the API server has: its keys are JSON by another name', async () => {
+  answer = (request, response) => response.end(JSON.stringify(request.headers.accept));
+  expect(await client.document('/openid/v1/jwks')).toBe('application/json, application/jwk-set+json');
 });
 
 test('a hundred calls take two connections', async () => {

@@ -29,6 +29,8 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** A write that must go out although this process does not lead: the Lease itself. */
   readonly always?: boolean;
+  /** Media types of the answer, all of them JSON. */
+  readonly accept?: string;
 }
 
 type Method = 'GET' | 'POST' | 'PUT';
@@ -58,6 +60,11 @@ export class KubeClient {
 
   async page<T extends KubeObject>(kind: Kind, namespace: string | undefined, query: Query): Promise<Page<T>> {
     return (await this.#call('GET', withQuery(collectionPath(kind, namespace), query))) as Page<T>;
+  }
+
+  /** What is no object: the documents that the server publishes of itself. */
+  document(path: string): Promise<unknown> {
+    return this.#call('GET', path, undefined, { accept: 'application/json, application/jwk-set+json' });
   }
 
   async create<T extends NewObject>(kind: Kind, namespace: string, object: T, options?: CallOptions) {
@@ -108,7 +115,7 @@ export class KubeClient {
       throw new KubeError('not-leader', `${method} ${path}: this process does not lead`);
     const answer = await this.#send(`${server}${path}`, {
       method,
-      headers: this.#headers(headers),
+      headers: { ...this.#headers(headers), ...(options.accept && { accept: options.accept }) },
       dispatcher: calls,
       signal: AbortSignal.timeout(options.timeoutMs ?? callTimeoutMs),
       body: body === undefined ? null : JSON.stringify(body),

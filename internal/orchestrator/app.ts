@@ -18,8 +18,6 @@ import { DurableQueue, type QueueConfig } from './durable-queue.ts';
 import { type Ground, layGround } from './ground.ts';
 import { Admission } from './intake/admission.ts';
 import { AgentService } from './intake/agent-service.ts';
-import { type Authenticator, BearerAuthenticator, OpenAuthenticator } from './intake/auth/authenticator.ts';
-import { CallersFile } from './intake/auth/callers-file.ts';
 import { Gate } from './intake/gate.ts';
 import { GrpcDoor } from './intake/grpc/grpc-door.ts';
 import { HttpDoor } from './intake/http/http-door.ts';
@@ -30,6 +28,7 @@ import type { JobStore } from './jobs/job-store.ts';
 import { openSqliteJobStore } from './jobs/sqlite/sqlite-store.ts';
 import { Keyring } from './keys/keyring.ts';
 import { alone as ownShares } from './limits/shares.ts';
+import { type Callers, openCallers } from './open-callers.ts';
 import { type KeysConfig, openKeys } from './open-keys.ts';
 import type { PeerConfig } from './peer/peer-credential.ts';
 import { parseRedisUrl } from './redis/redis-url.ts';
@@ -86,7 +85,7 @@ export class OrchestratorApp implements App {
   readonly #ground: Ground;
   readonly #certificates: TlsFiles[] = [];
   readonly #keyring: Keyring;
-  readonly #callers: CallersFile | undefined;
+  readonly #callers: Callers;
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
   readonly #queue: DurableQueue;
@@ -150,15 +149,16 @@ export class OrchestratorApp implements App {
     const openStore = () => this.#openStore();
     const sites = new SiteRates(clock, shares);
     this.#queue = new DurableQueue(config.queue, { ...ground, links, sites, openStore });
-    this.#agents = new AgentService(memory, control);
+    this.#agents = new AgentService(memory, control, clock);
     const jobs = this.#jobs(sites);
     const services = { ...this.#queue.services, jobs, agents: this.#agents };
 
     // Callers: who may ask, and the doors.
-    this.#callers = callersIn(config.callersFile, ground);
+    this.#callers = openCallers(config.callersFile, ground);
+    const { authenticator } = this.#callers;
     this.#admission = new Admission({ clock, maxInFlight: maxCallsInFlight, shares });
     const { jobs: observer } = metrics;
-    const gate = new Gate({ clock, authenticator: authenticator(this.#callers), admission: this.#admission, observer });
+    const gate = new Gate({ clock, authenticator, admission: this.#admission, observer });
     const shared = { ...ground, ...services, tls, gate, newRequestId: randomUUID };
     this.#grpcDoor = new GrpcDoor({ ...door('grpc'), ...shared });
     this.#httpDoor = new HttpDoor({ ...door('http'), ...shared, corsOrigins: config.corsOrigins });
@@ -176,7 +176,7 @@ export class OrchestratorApp implements App {
     this.#listening('admin', await this.#admin.listen());
     for (const files of this.#certificates) await files.start();
     await this.#keyring.start();
-    await this.#callers?.start();
+    await this.#callers.start();
     const peer = await this.#shared?.start();
     if (peer) this.#listening('peer', peer);
     await this.#queue.start();
@@ -219,7 +219,7 @@ export class OrchestratorApp implements App {
     await this.#agentDoor.close();
     await this.#admin.close();
     this.#keyring.stop();
-    this.#callers?.stop();
+    this.#callers.stop();
     for (const files of this.#certificates) files.stop();
     lag.stop();
     log.info('stopped');
@@ -267,12 +267,4 @@ export class OrchestratorApp implements App {
 /** Where this pod is the fleet. */
 function alone(connections: AgentConnections): { readonly links: LinkDirectory; readonly control: AgentControl } {
   return { links: connections, control: connections };
-}
-
-function callersIn(path: string | undefined, { clock, log }: Ground): CallersFile | undefined {
-  return path === undefined ? undefined : new CallersFile({ path, clock, log });
-}
-
-function authenticator(callers: CallersFile | undefined): Authenticator {
-  return callers ? new BearerAuthenticator(callers) : new OpenAuthenticator();
 }

@@ -22,10 +22,11 @@ export interface KeysContext {
 
 export function openKeys(config: KeysConfig, context: KeysContext): KeySource {
   if (config.kind === 'file') return new FileKeys({ path: config.path, ...context });
-  return new KubernetesKeys({ namespaces: config.namespaces, connect, ...context });
+  return new KubernetesKeys({ namespaces: config.namespaces, connect: connectKubernetes, ...context });
 }
 
-async function connect() {
+/** With what this program is given to reach the API server. */
+export async function connectKubernetes() {
   const credentials = await loadCredentials();
   const client = new KubeClient({ credentials, userAgent: `resproxy-orchestrator/${version}` });
   return { client, close: () => credentials.close() };

@@ -24,12 +24,17 @@ export class Access {
     this.#readers = readers;
   }
 
-  /** `readers` are the pods that run when a key changes. */
-  static async make(dir: TempDir, readers: () => Iterable<Program>): Promise<Access> {
+  /** `readers` are the pods that run when a key changes; `providers` are those of the callers file. */
+  static async make(
+    dir: TempDir,
+    readers: () => Iterable<Program>,
+    providers: readonly object[] = [],
+  ): Promise<Access> {
     const access = new Access(dir, readers);
     const { key, id, digest } = newKey();
     await writeJson(access.#keysFile, { keys: [{ id, digest, name: firstKey }] });
-    await writeJson(access.#callersFile, { callers: [callerEntry('tester', access.token, 'acme', allScopes)] });
+    const callers = [callerEntry('tester', access.token, 'acme', allScopes)];
+    await writeJson(access.#callersFile, { callers, providers });
     access.#keys.set(firstKey, key);
     return access;
   }
@@ -63,9 +68,18 @@ export class Access {
   /** Returns the token; pods read the file within a moment. */
   async addCaller(name: string, tenant: string, scopes: readonly string[]): Promise<string> {
     const token = newToken();
-    const { callers } = (await readJson(this.#callersFile)) as { callers: CallerEntry[] };
-    await replaceJson(this.#callersFile, { callers: [...callers, callerEntry(name, token, tenant, scopes)] });
+    await this.#editCallers(({ callers }) => ({ callers: [...callers, callerEntry(name, token, tenant, scopes)] }));
     return token;
+  }
+
+  /** These providers and no others; pods read the file within a moment. */
+  async provide(providers: readonly object[]): Promise<void> {
+    await this.#editCallers(() => ({ providers }));
+  }
+
+  async #editCallers(edit: (file: CallersJson) => Partial<CallersJson>): Promise<void> {
+    const file = (await readJson(this.#callersFile)) as CallersJson;
+    await replaceJson(this.#callersFile, { ...file, ...edit(file) });
   }
 
   async #editKeys(edit: (keys: readonly KeyEntry[]) => readonly KeyEntry[]): Promise<void> {
@@ -78,6 +92,11 @@ export class Access {
       ),
     );
   }
+}
+
+interface CallersJson {
+  readonly callers: readonly CallerEntry[];
+  readonly providers: readonly object[];
 }
 
 function callerEntry(name: string, token: string, tenant: string, scopes: readonly string[]): CallerEntry {

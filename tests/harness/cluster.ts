@@ -17,6 +17,8 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** In PEM, when the gRPC door speaks TLS. */
   readonly ca?: string | undefined;
+  /** Issuers whose tokens callers may show. */
+  readonly providers?: readonly object[];
 }
 
 export interface AgentOptions {
@@ -47,11 +49,11 @@ export class Cluster {
     this.#dir = dir;
   }
 
-  static async start({ env = {}, ca }: ClusterOptions = {}): Promise<Cluster> {
+  static async start({ env = {}, ca, providers }: ClusterOptions = {}): Promise<Cluster> {
     const dir = await TempDir.make();
     const pods: Pod[] = [];
     try {
-      const access = await Access.make(dir, () => pods.map(({ program }) => program));
+      const access = await Access.make(dir, () => pods.map(({ program }) => program), providers);
       const { token } = access;
       const pod = await Pod.start({ name: 'orchestrator', cwd: dir.path, env: { ...access.env, ...env }, token, ca });
       pods.push(pod);
@@ -110,6 +112,11 @@ export class Cluster {
   /** Adds a caller, and returns its token. */
   addCaller(name: string, tenant: string, scopes: readonly string[]): Promise<string> {
     return this.#access.addCaller(name, tenant, scopes);
+  }
+
+  /** These issuers and no others. */
+  provide(providers: readonly object[]): Promise<void> {
+    return this.#access.provide(providers);
   }
 
   agents(): Promise<readonly Agent[]> {

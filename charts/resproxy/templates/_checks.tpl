@@ -2,6 +2,7 @@
 {{- define "resproxy.check" -}}
 {{- include "resproxy.checkFleet" . }}
 {{- include "resproxy.checkKeys" . }}
+{{- include "resproxy.checkCallers" . }}
 {{- include "resproxy.checkDoors" . }}
 {{- include "resproxy.checkTest" . }}
 {{- end }}
@@ -36,6 +37,17 @@
 {{- end -}}
 {{- end }}
 
+{{- define "resproxy.checkCallers" -}}
+{{- with .Values.callers -}}
+{{- if and .existingSecret .providers -}}
+{{- fail "callers.existingSecret is the whole of the callers: put the providers into it, and set callers.issuerDiscovery for one of type kubernetes" }}
+{{- end -}}
+{{- if not (or .existingSecret .first .providers) -}}
+{{- fail "callers.first is false and there are no callers.providers: nobody could call" }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "resproxy.checkDoors" -}}
 {{- range $door, $ingress := .Values.ingress -}}
 {{- if and $ingress.enabled (not $ingress.host) -}}
@@ -60,6 +72,9 @@
 {{- if .Values.test.enabled -}}
 {{- if and .Values.callers.existingSecret (not .Values.test.tokenSecret) -}}
 {{- fail "callers.existingSecret holds no token that helm test could use: set test.tokenSecret, or test.enabled to false" }}
+{{- end -}}
+{{- if not (or .Values.callers.first .Values.test.tokenSecret) -}}
+{{- fail "callers.first is false, so there is no token that helm test could use: set test.tokenSecret, or test.enabled to false" }}
 {{- end -}}
 {{- if and .Values.tls.existingSecret (not .Values.test.url) -}}
 {{- fail "tls.existingSecret is for a public name: tell helm test that name in test.url, or set test.enabled to false" }}

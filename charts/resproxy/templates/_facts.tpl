@@ -40,6 +40,13 @@
 {{- .Values.callers.existingSecret | default (printf "%s-callers" (include "resproxy.fullname" .)) }}
 {{- end }}
 
+{{/* Whether orchestrators read the keys of this cluster's tokens. */}}
+{{- define "resproxy.issuerDiscovery" -}}
+{{- $needed := .Values.callers.issuerDiscovery -}}
+{{- range .Values.callers.providers }}{{ if eq .type "kubernetes" }}{{ $needed = true }}{{ end }}{{ end -}}
+{{- if $needed }}true{{ end }}
+{{- end }}
+
 {{- define "resproxy.reportSecret" -}}
 {{- .Values.operator.reportSecret | default (printf "%s-report" (include "resproxy.fullname" .)) }}
 {{- end }}

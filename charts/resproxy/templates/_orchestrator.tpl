@@ -81,6 +81,9 @@
   (dict "name" "callers" "secret" (include "resproxy.callersSecret" .) "path" "/etc/resproxy/callers")
   (dict "name" "report" "secret" (include "resproxy.reportSecret" .) "path" "/etc/resproxy/report")
 -}}
+{{- with .Values.callers.filesSecret -}}
+{{- $items = append $items (dict "name" "issuers" "secret" . "path" "/etc/resproxy/issuers") -}}
+{{- end -}}
 {{- with .Values.tls.existingSecret -}}
 {{- $items = append $items (dict "name" "tls" "secret" . "path" "/etc/resproxy/tls") -}}
 {{- end -}}

@@ -78,6 +78,9 @@ test('every name that dashboards rely on is on the page', async () => {
     'resproxy_relay_total counter',
     'resproxy_resets_total counter',
     'resproxy_stream_buffered_bytes gauge',
+    'resproxy_token_key_reads_total counter',
+    'resproxy_token_keys_age_seconds gauge',
+    'resproxy_tokens_total counter',
   ]);
 });
 

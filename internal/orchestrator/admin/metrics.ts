@@ -7,6 +7,7 @@ import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
 import { PeerMetrics, RedisMetrics, RegistryMetrics, RelayMetrics } from './fleet-metrics.ts';
 import { childOf, childOf2, readAtScrape, summed } from './instruments.ts';
 import { CallbackMetrics, QueueMetrics } from './queue-metrics.ts';
+import { TokenMetrics } from './token-metrics.ts';
 
 export interface MetricsOptions {
   /** Those connected to this pod, whoever may use them; read at each scrape. */
@@ -36,6 +37,7 @@ export class Metrics {
   readonly loop: LoopMetrics;
   readonly queue: QueueMetrics;
   readonly callbacks: CallbackMetrics;
+  readonly tokens: TokenMetrics;
   // Those of a pod among others are there without Redis too, and nobody tells them anything.
   readonly redis: RedisMetrics;
   readonly registry: RegistryMetrics;
@@ -49,6 +51,7 @@ export class Metrics {
     this.loop = new LoopMetrics(this.#registry);
     this.queue = new QueueMetrics(this.#registry);
     this.callbacks = new CallbackMetrics(this.#registry);
+    this.tokens = new TokenMetrics(this.#registry);
     this.redis = new RedisMetrics(this.#registry, redisUp);
     this.registry = new RegistryMetrics(this.#registry);
     this.relay = new RelayMetrics(this.#registry);

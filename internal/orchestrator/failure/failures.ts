@@ -45,6 +45,8 @@ export interface AttemptRecord {
   readonly durationMs: number;
 }
 
+export type TokenError = 'invalid_token' | 'insufficient_scope';
+
 export interface JobFailureDetails {
   /** What the caller can do about it, in a sentence; the code's title when left out. */
   readonly detail?: string | undefined;
@@ -58,6 +60,8 @@ export interface JobFailureDetails {
   readonly retryAfterMs?: number | undefined;
   /** The same request is answered so whenever it comes. */
   readonly isFinal?: boolean;
+  /** What is wrong with the token that the caller sent, by RFC 6750. */
+  readonly tokenError?: TokenError | undefined;
   readonly cause?: unknown;
 }
 
@@ -70,6 +74,7 @@ export class JobFailure extends Error {
   readonly jobId: string | undefined;
   readonly field: string | undefined;
   readonly refusal: Refusal | undefined;
+  readonly tokenError: TokenError | undefined;
   /** Undefined: sending the same job again is not sensible. */
   readonly retryAfterMs: number | undefined;
 
@@ -83,6 +88,7 @@ export class JobFailure extends Error {
     this.jobId = details.jobId;
     this.field = details.field;
     this.refusal = details.refusal;
+    this.tokenError = details.tokenError;
     this.retryAfterMs = details.isFinal ? undefined : (details.retryAfterMs ?? row.retryAfterMs);
   }
 

@@ -22,6 +22,7 @@ const design = `
   STORE_UNAVAILABLE          UNAVAILABLE          503  NOT_STARTED  no           RetryInfo
   STORE_FULL                 UNAVAILABLE          503  NOT_STARTED  no           RetryInfo
   DRAINING                   UNAVAILABLE          503  NOT_STARTED  no           RetryInfo
+  ISSUER_UNAVAILABLE         UNAVAILABLE          503  NOT_STARTED  no           RetryInfo
   INTERNAL                   INTERNAL             500  as-known     not-started  -
 
   NO_EXIT_AVAILABLE          UNAVAILABLE          503  NOT_STARTED  yes          RetryInfo

@@ -61,6 +61,7 @@ export const failureTable: Readonly<Record<Code, FailureRow>> = {
   STORE_UNAVAILABLE:         row(grpc.UNAVAILABLE, 503, 'ORCHESTRATOR', 'NOT_STARTED', 'no', 'proxy_internal_error', 'The job store cannot be reached.', later),
   STORE_FULL:                row(grpc.UNAVAILABLE, 503, 'ORCHESTRATOR', 'NOT_STARTED', 'no', 'proxy_internal_error', 'The job store is full.', later),
   DRAINING:                  row(grpc.UNAVAILABLE, 503, 'ORCHESTRATOR', 'NOT_STARTED', 'no', 'proxy_internal_error', 'The orchestrator is shutting down.', soon),
+  ISSUER_UNAVAILABLE:        row(grpc.UNAVAILABLE, 503, 'ORCHESTRATOR', 'NOT_STARTED', 'no', 'proxy_internal_error', "The caller's token cannot be checked now.", later),
   INTERNAL:                  row(grpc.INTERNAL, 500, 'ORCHESTRATOR', 'as-known', 'not-started', 'proxy_internal_error', 'The orchestrator or the agent has a fault.'),
 
   NO_EXIT_AVAILABLE:         row(grpc.UNAVAILABLE, 503, 'EXIT', 'NOT_STARTED', 'yes', 'destination_unavailable', 'No exit matches the target.', later),

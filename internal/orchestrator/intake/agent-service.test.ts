@@ -9,6 +9,7 @@ import {
   ListAgentsRequest_SortBy as SortBy,
   ListAgentsRequest_SortOrder as SortOrder,
 } from '../../../gen/resproxy/v1/agent_pb.ts';
+import { ManualClock } from '../../kit/manual-clock.ts';
 import { AgentService } from './agent-service.ts';
 import { freshLoad, unlimited } from './auth/caller.ts';
 import type { CallContext } from './call.ts';
@@ -19,7 +20,7 @@ let service: AgentService;
 
 beforeEach(() => {
   fleet = new FakeFleet();
-  service = new AgentService(fleet, fleet);
+  service = new AgentService(fleet, fleet, new ManualClock());
 });
 
 function context(tenant = 'acme'): CallContext {

@@ -15,6 +15,7 @@ import {
   type WatchAgentsRequest,
   type WatchAgentsResponse,
 } from '../../../gen/resproxy/v1/agent_pb.ts';
+import type { Clock } from '../../kit/clock.ts';
 import { JobFailure } from '../failure/failures.ts';
 import type { AgentControl, AgentDirectory, AgentRecord, AgentStatus as StatusName } from '../registry/agents.ts';
 import { toAgent, toWatchAgentsResponse } from './agent-messages.ts';
@@ -22,6 +23,7 @@ import { type PageQuery, pageOf, type SortKey } from './agent-page.ts';
 import type { CallContext } from './call.ts';
 import { bounds } from './validate/bounds.ts';
 import { invalid, refuseUnknown } from './validate/faults.ts';
+import { Watches } from './watches.ts';
 
 const statusNames: ReadonlyMap<number, StatusName | undefined> = new Map([
   [AgentStatus.UNSPECIFIED, undefined],
@@ -45,11 +47,12 @@ const descending: ReadonlyMap<number, boolean> = new Map([
 export class AgentService {
   readonly #directory: AgentDirectory;
   readonly #control: AgentControl;
-  readonly #leaving = new AbortController();
+  readonly #watches: Watches;
 
-  constructor(directory: AgentDirectory, control: AgentControl) {
+  constructor(directory: AgentDirectory, control: AgentControl, clock: Clock) {
     this.#directory = directory;
     this.#control = control;
+    this.#watches = new Watches(clock);
   }
 
   listAgents(request: ListAgentsRequest, { caller }: CallContext): ListAgentsResponse {
@@ -61,21 +64,20 @@ export class AgentService {
     return { $typeName: 'resproxy.v1.GetAgentResponse', agent: toAgent(this.#find(request, context)) };
   }
 
-  /** Ends when the caller goes away, and fails with DRAINING when the pod does. */
+  /** Ends as every watch does. */
   async *watchAgents(
     request: WatchAgentsRequest,
-    { caller, signal }: CallContext,
+    context: CallContext,
   ): AsyncGenerator<WatchAgentsResponse, void, undefined> {
     refuseUnknown('', request);
-    const leaving = this.#leaving.signal;
-    const until = AbortSignal.any([signal, leaving]);
-    for await (const change of this.#directory.watch(caller.tenant, until)) yield toWatchAgentsResponse(change);
-    if (leaving.aborted) throw new JobFailure('DRAINING');
+    const { tenant } = context.caller;
+    for await (const change of this.#watches.during(context, (until) => this.#directory.watch(tenant, until)))
+      yield toWatchAgentsResponse(change);
   }
 
   /** A watch would go on for ever: whoever watches is sent to another pod. */
   endWatches(): void {
-    this.#leaving.abort();
+    this.#watches.end();
   }
 
   async drainAgent(request: DrainAgentRequest, context: CallContext): Promise<DrainAgentResponse> {

@@ -27,6 +27,7 @@ import { Admission } from './admission.ts';
 import { AgentService } from './agent-service.ts';
 import { BearerAuthenticator } from './auth/authenticator.ts';
 import { allScopes, type Caller, freshLoad, unlimited } from './auth/caller.ts';
+import type { TokenCallers } from './auth/token-callers.ts';
 import { openQueue, type QueueOptions } from './durable/durable-fixture.ts';
 import { Gate } from './gate.ts';
 import { definitionOf } from './grpc/definition.ts';
@@ -151,6 +152,8 @@ export interface DoorsOptions {
   readonly corsOrigins?: readonly string[];
   readonly maxInFlight?: number;
   readonly queue?: Partial<QueueOptions>;
+  /** Callers that show a token of an issuer. */
+  readonly tokens?: TokenCallers;
 }
 
 export type Doors = Awaited<ReturnType<typeof openDoors>>;
@@ -172,9 +175,8 @@ export async function openDoors(options: DoorsOptions = {}) {
     load: freshLoad(),
     ...options.caller,
   };
-  const authenticator = new BearerAuthenticator({
-    byDigest: (digest) => (digest === digestOf(token) ? caller : undefined),
-  });
+  const byDigest = (digest: string) => (digest === digestOf(token) ? caller : undefined);
+  const authenticator = new BearerAuthenticator({ byDigest }, options.tokens);
   const admission = new Admission({ clock, maxInFlight: options.maxInFlight ?? 1000 });
   const gate = new Gate({ clock, authenticator, admission, observer: told });
   let jobs = 0;
@@ -189,7 +191,7 @@ export async function openDoors(options: DoorsOptions = {}) {
     gate,
     jobs: new JobService({ ...queue, runner, clock, newJobId, observer: told, maxAttempts: 3 }),
     durable: queue.durable,
-    agents: new AgentService(fleet, fleet),
+    agents: new AgentService(fleet, fleet, clock),
     health,
     clock,
     wheel: new TimerWheel(clock, 10),

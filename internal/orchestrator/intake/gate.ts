@@ -44,16 +44,24 @@ export class Gate {
     this.#failures = new FailureBudget(clock, callAllowance);
   }
 
-  /** Lets the call in, or throws a JobFailure. Whoever was let in leaves exactly once. */
-  enter(visitor: Visitor, rule: CallRule): Caller {
+  /**
+   * Lets the call in, or throws a JobFailure. Whoever was let in leaves exactly once. A promise only for a caller whose
+   * token was not seen lately; it rejects with what would be thrown.
+   */
+  enter(visitor: Visitor, rule: CallRule): Caller | Promise<Caller> {
     try {
-      const caller = this.#authenticate(visitor);
-      if (rule.scope !== undefined && !caller.scopes.has(rule.scope)) throw outOfScope(rule.scope);
-      this.#admission.enter(caller, rule.isJob);
-      return caller;
+      const found = this.#authenticator.authenticate(visitor.authorization, visitor.door);
+      return found instanceof Promise ? this.#enterLater(found, visitor, rule) : this.#admit(found, visitor, rule);
     } catch (error) {
-      if (rule.isJob && error instanceof JobFailure) this.#observer.refused(visitor.door, error.code);
-      throw error;
+      throw this.#refusal(error, visitor, rule);
+    }
+  }
+
+  async #enterLater(found: Promise<Caller>, visitor: Visitor, rule: CallRule): Promise<Caller> {
+    try {
+      return this.#admit(await found, visitor, rule);
+    } catch (error) {
+      throw this.#refusal(error, visitor, rule);
     }
   }
 
@@ -61,22 +69,31 @@ export class Gate {
     this.#admission.leave(caller);
   }
 
+  #admit(caller: Caller, visitor: Visitor, rule: CallRule): Caller {
+    visitor.vouch();
+    if (rule.scope !== undefined && !caller.scopes.has(rule.scope)) throw outOfScope(rule.scope);
+    this.#admission.enter(caller, rule.isJob);
+    return caller;
+  }
+
   /**
-   * The token is looked at even when the address has failed too often: many callers share one behind a proxy, and one
-   * with a stale token must not lock the others out.
+   * What the caller is told. The token was looked at even if the address has failed too often: many callers share one
+   * behind a proxy, and one with a stale token must not lock the others out.
    */
-  #authenticate(visitor: Visitor): Caller {
-    const caller = this.#authenticator.authenticate(visitor.authorization);
-    if (caller) {
-      visitor.vouch();
-      return caller;
-    }
+  #refusal(error: unknown, visitor: Visitor, rule: CallRule): unknown {
+    const told = error instanceof JobFailure && error.code === 'UNAUTHENTICATED' ? this.#spend(error, visitor) : error;
+    if (rule.isJob && told instanceof JobFailure) this.#observer.refused(visitor.door, told.code);
+    return told;
+  }
+
+  #spend(failure: JobFailure, visitor: Visitor): JobFailure {
     const over = this.#failures.spend(visitor.address());
-    if (over) throw new JobFailure('RATE_LIMITED', { detail: tooManyFailures, retryAfterMs: over.retryAfterMs });
-    throw new JobFailure('UNAUTHENTICATED', { detail: 'Send the token of a caller: `authorization: Bearer TOKEN`.' });
+    if (!over) return failure;
+    return new JobFailure('RATE_LIMITED', { detail: tooManyFailures, retryAfterMs: over.retryAfterMs });
   }
 }
 
 function outOfScope(scope: string): JobFailure {
-  return new JobFailure('SCOPE_DENIED', { detail: `The caller needs the scope ${scope}.` });
+  const detail = `The caller needs the scope ${scope}.`;
+  return new JobFailure('SCOPE_DENIED', { detail, tokenError: 'insufficient_scope' });
 }

@@ -24,6 +24,8 @@ export interface Caller {
   readonly scopes: ReadonlySet<Scope>;
   readonly limits: CallerLimits;
   readonly load: CallerLoad;
+  /** When the token that it showed is over, in Unix milliseconds; undefined: never. */
+  readonly goodUntilMs?: number;
 }
 
 export const unlimited: CallerLimits = {

@@ -6,52 +6,41 @@ import { digestPattern } from '../../../kit/digest.ts';
 import { parseJsonText } from '../../../kit/json-text.ts';
 import type { Logger } from '../../../kit/log.ts';
 import { WatchedFile } from '../../../kit/watched-file.ts';
-import { allScopes, type Caller, type CallerLoad, freshLoad } from './caller.ts';
+import { type Caller, type CallerLoad, freshLoad } from './caller.ts';
+import { callerName, limits, scopes } from './caller-schema.ts';
+import { type Provider, providers } from './providers.ts';
 
 export interface CallersFileOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** With those of the first reading, and with every change. */
+  readonly onProviders?: (providers: readonly Provider[]) => void;
 }
 
 /** By digest. */
 type Callers = ReadonlyMap<string, Caller>;
 
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 letters, digits, dots, underscores and dashes');
-const rate = z
-  .number('must be a number')
-  .min(0.001, 'must be at least 0.001')
-  .max(1_000_000, 'must be at most 1000000')
-  .default(Number.POSITIVE_INFINITY);
-const limitsSchema = z.strictObject({
-  maxInFlight: z
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(1_000_000, 'must be at most 1000000')
-    .default(Number.POSITIVE_INFINITY),
-  jobsPerSecond: rate,
-  jobsPerSecondPerOrigin: rate,
-});
+export interface CallersContent {
+  readonly callers: Callers;
+  readonly providers: readonly Provider[];
+}
+
 const callerSchema = z.strictObject({
-  name,
+  name: callerName,
   digest: z.string().regex(digestPattern, 'must be sha256: and 64 hex digits in lower case'),
-  tenant: name,
-  scopes: z.array(z.enum(allScopes, `must be one of ${allScopes.join(', ')}`)).max(allScopes.length),
-  limits: limitsSchema.prefault({}),
+  tenant: callerName,
+  scopes,
+  limits,
 });
 const fileSchema = z.strictObject({
-  callers: z.array(callerSchema).max(10_000, 'are more than 10000'),
-  providers: z
-    .array(z.unknown())
-    .max(0, 'this version knows callers by their digests only; leave the list empty')
-    .default([]),
+  callers: z.array(callerSchema).max(10_000, 'are more than 10000').default([]),
+  providers: providers.default([]),
 });
 
 export class CallersFile {
   readonly #options: CallersFileOptions;
-  readonly #file: WatchedFile<Callers>;
+  readonly #file: WatchedFile<CallersContent>;
   #callers: Callers = new Map();
 
   constructor(options: CallersFileOptions) {
@@ -61,9 +50,9 @@ export class CallersFile {
       paths: [path],
       clock,
       parse: ([text]) => this.#parse(text),
-      onChange: (callers) => {
-        this.#callers = callers;
-        log.info({ path, callers: callers.size }, 'callers read again');
+      onChange: (content) => {
+        this.#take(content);
+        log.info({ path, callers: content.callers.size, providers: content.providers.length }, 'callers read again');
       },
       onFault: (error) =>
         log.error({ path, fault: error.message }, 'the callers file cannot be used; the callers stay'),
@@ -73,7 +62,7 @@ export class CallersFile {
   /** Reads the callers, and rejects when the file has a fault. */
   async start(): Promise<void> {
     await this.#file.start();
-    this.#callers = this.#file.value;
+    this.#take(this.#file.value);
   }
 
   stop(): void {
@@ -89,11 +78,16 @@ export class CallersFile {
     return this.#callers.get(digest);
   }
 
-  #parse(text: string | undefined): Callers {
+  #take({ callers, providers }: CallersContent): void {
+    this.#callers = callers;
+    this.#options.onProviders?.(providers);
+  }
+
+  #parse(text: string | undefined): CallersContent {
     const { path, log } = this.#options;
     if (text === undefined) {
       log.warn({ path }, 'there is no callers file: no caller is known');
-      return new Map();
+      return { callers: new Map(), providers: [] };
     }
     return parseCallers(text, path, this.#callers);
   }
@@ -103,7 +97,7 @@ export class CallersFile {
  * Throws an Error with one line per fault, each naming its place in the file. A caller that was known `before` by the
  * same name keeps its load, so that a change of the file gives nobody a second allowance.
  */
-export function parseCallers(text: string, path: string, before: Callers = new Map()): Callers {
+export function parseCallers(text: string, path: string, before: Callers = new Map()): CallersContent {
   const file = parseJsonText(text, path, fileSchema);
   const loads = new Map<string, CallerLoad>();
   for (const caller of before.values()) loads.set(caller.name, caller.load);
@@ -115,5 +109,5 @@ export function parseCallers(text: string, path: string, before: Callers = new M
     names.add(caller.name);
     callers.set(digest, { ...caller, scopes: new Set(caller.scopes), load: loads.get(caller.name) ?? freshLoad() });
   }
-  return callers;
+  return { callers, providers: file.providers };
 }

@@ -51,16 +51,22 @@ export class ConnectCall {
     return this.#gone.signal;
   }
 
-  /** Lets the call in, or throws what its caller is told. */
-  enter({ protocolName, signal }: HandlerContext): void {
+  /** Lets the call in, or rejects with what its caller is told. */
+  async enter({ protocolName, signal }: HandlerContext): Promise<void> {
     // The library's signal aborts with whatever ends the call, right before the caller is told of it.
     signal.addEventListener('abort', () => {
       if (signal.reason instanceof ConnectError) putInOurWords(signal.reason, this.#received);
     });
     try {
       const door = protocolName === 'grpc-web' ? 'grpc-web' : 'connect';
-      this.#caller = this.#enterGate(door);
-      this.#context = this.#contextOf(door, this.#caller, timeoutOf(this.#exchange.request, door));
+      const entering = this.#enterGate(door);
+      const caller = entering instanceof Promise ? await entering : entering;
+      if (this.#gone.signal.aborted) {
+        this.#options.gate.leave(caller);
+        throw new JobFailure('CANCELLED');
+      }
+      this.#caller = caller;
+      this.#context = this.#contextOf(door, caller, timeoutOf(this.#exchange.request, door));
     } catch (error) {
       throw this.told(error);
     }
@@ -86,7 +92,7 @@ export class ConnectCall {
     return toConnectError(failure);
   }
 
-  #enterGate(door: 'connect' | 'grpc-web'): Caller {
+  #enterGate(door: 'connect' | 'grpc-web'): Caller | Promise<Caller> {
     const { request } = this.#exchange;
     const { gate, doorway, trustedProxies } = this.#options;
     const { authorization } = request.headers;

@@ -25,13 +25,14 @@ import type {
 } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import type { RunJobResponse } from '../../../../gen/resproxy/v1/job_pb.ts';
 import type { Logger } from '../../../kit/log.ts';
-import { JobFailure } from '../../failure/failures.ts';
+import type { JobFailure } from '../../failure/failures.ts';
 import { hasEnded, type JobRecord, type JobRef } from '../../jobs/job.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { chargeJobs } from '../admission.ts';
 import { asFailure, logDefect } from '../as-failure.ts';
 import type { CallContext } from '../call.ts';
 import { invalid, refuseUnknown } from '../validate/faults.ts';
+import { Watches } from '../watches.ts';
 import { durableBounds } from './durable-bounds.ts';
 import { notFound, notRedeliverable, redriven, resultGone, withoutResult } from './durable-failures.ts';
 import { type Insistence, insist } from './insist.ts';
@@ -75,10 +76,11 @@ const cursorPattern = /^\d{1,9}$/;
 
 export class DurableJobService {
   readonly #options: DurableJobServiceOptions;
-  readonly #leaving = new AbortController();
+  readonly #watches: Watches;
 
   constructor(options: DurableJobServiceOptions) {
     this.#options = options;
+    this.#watches = new Watches(options.clock);
   }
 
   async submitJob(request: SubmitJobRequest, context: CallContext): Promise<SubmitJobResponse> {
@@ -117,7 +119,7 @@ export class DurableJobService {
     }
   }
 
-  /** Ends with the job's end, when the caller goes away, and fails with DRAINING when the pod does. */
+  /** Ends with the job's end, and as every watch does. */
   async *watchJob(request: WatchJobRequest, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
     const changes = await this.openWatch(request, context);
     if (changes) yield* changes;
@@ -134,9 +136,9 @@ export class DurableJobService {
   }
 
   async *#changes(job: JobRef, after: number, context: CallContext): AsyncGenerator<WatchJobResponse, void, undefined> {
-    const until = this.#untilLeft(context);
-    for await (const event of this.#options.changes.after(job, after, until)) yield toChange(job.jobId, event);
-    this.#tellDraining(context);
+    const { changes } = this.#options;
+    for await (const event of this.#watches.during(context, (until) => changes.after(job, after, until)))
+      yield toChange(job.jobId, event);
   }
 
   /** Ends as watchJob does, and with nothing else. Throws at once what is wrong with the request. */
@@ -150,22 +152,13 @@ export class DurableJobService {
   ): AsyncGenerator<WatchJobsResponse, void, undefined> {
     const { store, changes, clock } = this.#options;
     const { tenant } = context.caller;
-    const watch = new LabelWatch({ store, changes, clock, tenant, ...asked, signal: this.#untilLeft(context) });
-    for await (const told of watch.told()) yield toWatchJobsResponse(told);
-    this.#tellDraining(context);
-  }
-
-  #untilLeft({ signal }: CallContext): AbortSignal {
-    return AbortSignal.any([signal, this.#leaving.signal]);
-  }
-
-  #tellDraining({ signal }: CallContext): void {
-    if (this.#leaving.signal.aborted && !signal.aborted) throw new JobFailure('DRAINING');
+    const open = (signal: AbortSignal) => new LabelWatch({ store, changes, clock, tenant, ...asked, signal }).told();
+    for await (const told of this.#watches.during(context, open)) yield toWatchJobsResponse(told);
   }
 
   /** A watch may go on for days: whoever watches is sent to another pod. */
   endWatches(): void {
-    this.#leaving.abort();
+    this.#watches.end();
   }
 
   async getJob(request: GetJobRequest, context: CallContext): Promise<GetJobResponse> {

@@ -6,6 +6,7 @@ import { type TimerWheel, WheelTimer } from '../../../kit/timer-wheel.ts';
 import { type AddressRange, clientAddress } from '../../channel/client-address.ts';
 import { JobFailure } from '../../failure/failures.ts';
 import { asFailure } from '../as-failure.ts';
+import type { Caller } from '../auth/caller.ts';
 import type { CallRule } from '../call.ts';
 import type { Gate } from '../gate.ts';
 import { inOurWords } from './foreign-status.ts';
@@ -34,6 +35,7 @@ export class GuardedCall extends ServerInterceptingCall implements CallListener 
   #context: GrpcContext | undefined;
   #overdue: WheelTimer | undefined;
   #received = false;
+  #isOver = false;
 
   constructor(call: ServerInterceptingCallInterface, rule: CallRule, options: GuardOptions) {
     super(call);
@@ -62,14 +64,15 @@ export class GuardedCall extends ServerInterceptingCall implements CallListener 
     this.#call.sendStatus(status);
   }
 
+  /** grpc-js hands on nothing of a call until its listener has the metadata, so it may be kept waiting. */
   onReceiveMetadata(metadata: Metadata): void {
     try {
-      this.#enter(metadata);
+      const caller = this.#enterGate(metadata);
+      if (caller instanceof Promise) void this.#letInLater(caller, metadata);
+      else this.#letIn(caller, metadata);
     } catch (error) {
       this.#call.sendStatus(toStatus(asFailure(error)));
-      return;
     }
-    this.#listener?.onReceiveMetadata(metadata);
   }
 
   onReceiveMessage(message: unknown): void {
@@ -84,6 +87,7 @@ export class GuardedCall extends ServerInterceptingCall implements CallListener 
 
   /** grpc-js says this once at the end of every call that was started, whatever the end. */
   onCancel(): void {
+    this.#isOver = true;
     if (this.#overdue) this.#options.wheel.cancel(this.#overdue);
     if (this.#context) {
       this.#options.gate.leave(this.#context.caller);
@@ -92,17 +96,32 @@ export class GuardedCall extends ServerInterceptingCall implements CallListener 
     this.#listener?.onCancel();
   }
 
-  #enter(metadata: Metadata): void {
-    const { gate, doorway, wheel, wallMs, newRequestId, requestTimeoutMs } = this.#options;
+  #enterGate(metadata: Metadata): Caller | Promise<Caller> {
+    const { gate, doorway } = this.#options;
     const authorization = headerOf(metadata, 'authorization');
     const address = () => this.#address(metadata);
     const vouch = () => doorway.vouchFor(this.#call.getConnectionInfo());
-    const caller = gate.enter({ door: 'grpc', authorization, address, vouch }, this.#rule);
+    return gate.enter({ door: 'grpc', authorization, address, vouch }, this.#rule);
+  }
+
+  async #letInLater(entering: Promise<Caller>, metadata: Metadata): Promise<void> {
+    try {
+      const caller = await entering;
+      if (this.#isOver) this.#options.gate.leave(caller);
+      else this.#letIn(caller, metadata);
+    } catch (error) {
+      this.#call.sendStatus(toStatus(asFailure(error)));
+    }
+  }
+
+  #letIn(caller: Caller, metadata: Metadata): void {
+    const { wheel, wallMs, newRequestId, requestTimeoutMs } = this.#options;
     const deadlineAt = Number(this.#call.getDeadline());
     this.#context = new GrpcContext({ caller, metadata, deadlineAt, newRequestId, wallMs });
     attachContext(metadata, this.#context);
     this.#overdue = new WheelTimer(() => this.#call.sendStatus(toStatus(requestOverdue(requestTimeoutMs))));
     wheel.set(this.#overdue, requestTimeoutMs);
+    this.#listener?.onReceiveMetadata(metadata);
   }
 
   #address(metadata: Metadata): string {

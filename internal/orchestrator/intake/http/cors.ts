@@ -13,7 +13,14 @@ const allowedHeaders = [
   'Idempotency-Key',
   'Last-Event-ID',
 ].join(', ');
-const exposedHeaders = [...lists.exposedHeaders, 'X-Request-Id', 'Location', 'Retry-After', 'Proxy-Status'].join(', ');
+const exposedHeaders = [
+  ...lists.exposedHeaders,
+  'X-Request-Id',
+  'Location',
+  'Retry-After',
+  'Proxy-Status',
+  'WWW-Authenticate',
+].join(', ');
 /** As long as browsers take. */
 const maxAgeSeconds = '7200';
 

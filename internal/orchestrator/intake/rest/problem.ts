@@ -60,9 +60,17 @@ function detailOf({ message, field }: JobFailure): string {
   return field !== undefined && text.startsWith(`${field}: `) ? restField(field) + text.slice(field.length) : text;
 }
 
-function headersOf({ code, row, retryAfterMs }: JobFailure, detail: string): Record<string, string> {
+function headersOf(failure: JobFailure, detail: string): Record<string, string> {
+  const { code, row, retryAfterMs, tokenError } = failure;
   const headers: Record<string, string> = { 'proxy-status': proxyStatus(row.proxyError, detail) };
   if (retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(retryAfterMs / 1000));
-  if (code === 'UNAUTHENTICATED') headers['www-authenticate'] = 'Bearer';
+  if (code === 'UNAUTHENTICATED' || tokenError) headers['www-authenticate'] = challenge(tokenError, detail);
   return headers;
+}
+
+/** RFC 6750, section 3: who sent no token is told of no error. */
+function challenge(error: JobFailure['tokenError'], detail: string): string {
+  if (error === undefined) return 'Bearer';
+  const description = detail.replaceAll(/["\\]/g, "'").replaceAll(/[^\x20-\x7e]/g, '?');
+  return `Bearer error="${error}", error_description="${description}"`;
 }

@@ -80,14 +80,17 @@ export class RestHandler implements HttpHandler {
     const address = () => callerAddress(request, trustedProxies);
     const vouch = () => doorway.vouchFor(request.socket);
     const { authorization } = request.headers;
-    const caller = gate.enter({ door: 'rest', authorization, address, vouch }, route.rule);
+    const signal = goneSignal(response);
+    const entering = gate.enter({ door: 'rest', authorization, address, vouch }, route.rule);
+    const caller = entering instanceof Promise ? await entering : entering;
     try {
+      if (signal.aborted) return undefined;
       const context: CallContext = {
         door: 'rest',
         caller,
         requestId,
         deadlineMs: undefined,
-        signal: goneSignal(response),
+        signal,
         traceparent: checkedTraceparent(headerOf(request, 'traceparent')),
       };
       return await route.answer(call, context);
