@@ -1,7 +1,6 @@
 // A control plane of one's own: etcd, kube-apiserver and kube-controller-manager as child processes on loopback ports of
 // the system's choice, with real certificates, real ServiceAccount tokens and RBAC on. With nodes, which kwok plays, there
 // are the scheduler and the controllers of workloads too.
-import { randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { Program } from '../../harness/process.ts';
@@ -10,6 +9,7 @@ import { tool } from '../../harness/tools.ts';
 import { until } from '../../harness/waiting.ts';
 import { type KubeProgram, kubeProgram } from '../tools/build.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
+import { kwokFlags, nodeObjects, workloadControllers } from './nodes.ts';
 import { Pki } from './pki.ts';
 
 export interface ControlPlaneOptions {
@@ -19,17 +19,6 @@ export interface ControlPlaneOptions {
 
 /** Collects what an owner leaves behind, empties namespaces, gives each its ServiceAccount. */
 const fewControllers = ['garbage-collector-controller', 'namespace-controller', 'serviceaccount-controller'];
-const workloadControllers = [
-  'node-lifecycle-controller',
-  'deployment-controller',
-  'replicaset-controller',
-  'disruption-controller',
-  'horizontal-pod-autoscaler-controller',
-  'persistentvolume-binder-controller',
-  'persistentvolume-protection-controller',
-  'persistentvolumeclaim-protection-controller',
-  'root-ca-certificate-publisher-controller',
-];
 const startBoundMs = 90_000;
 
 export class ControlPlane {
@@ -148,12 +137,7 @@ export class ControlPlane {
       `--cert-dir=${this.#dir.path}`,
       '--leader-elect=false',
     ]);
-    this.#run('kwok', [
-      `--kubeconfig=${this.adminKubeconfig}`,
-      `--config=${import.meta.dirname}/stages.yaml`,
-      '--manage-all-nodes=true',
-      `--cidr=${loopbackNetwork()}`,
-    ]);
+    this.#run('kwok', [`--kubeconfig=${this.adminKubeconfig}`, ...kwokFlags()]);
     const file = this.#dir.file('nodes.json');
     await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: nodeObjects(count) }));
     await this.#kubectl('create', '-f', file);
@@ -183,19 +167,6 @@ export class ControlPlane {
     const command = kubeProgram('kubectl');
     return new Program({ name: 'kubectl', command, args: ['--kubeconfig', this.adminKubeconfig, ...args] });
   }
-}
-
-function nodeObjects(count: number): readonly object[] {
-  return Array.from({ length: count }, (_, i) => {
-    const name = `node-${i}`;
-    const labels = { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/zone': `zone-${i}`, pool: 'web' };
-    return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels } };
-  });
-}
-
-/** Pods have addresses that are this machine's, so that its processes can be those pods; others may test here as well. */
-function loopbackNetwork(): string {
-  return `127.${1 + randomInt(254)}.${randomInt(256)}.1/24`;
 }
 
 /** Held all at once, so that they differ. */

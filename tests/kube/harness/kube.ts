@@ -27,6 +27,7 @@ export class Kube {
   readonly #dir: TempDir;
   readonly kubeconfig: string;
   readonly #namespaces: string[] = [];
+  readonly #bindings: string[] = [];
   #broughtCrd = false;
   #count = 0;
 
@@ -122,6 +123,15 @@ export class Kube {
     return namespace;
   }
 
+  /** Gives a ServiceAccount a ClusterRole that every cluster has. */
+  async bindCluster(role: string, namespace: string, serviceAccount: string): Promise<void> {
+    const name = `${namespace}-${serviceAccount}-${role.replaceAll(':', '-')}`;
+    if (this.#bindings.includes(name)) return;
+    this.#bindings.push(name);
+    const flags = [`--clusterrole=${role}`, `--serviceaccount=${namespace}:${serviceAccount}`];
+    await this.kubectl('create', 'clusterrolebinding', name, ...flags);
+  }
+
   /** The kubeconfig of a ServiceAccount, by a token as its pods would get. */
   async kubeconfigOf(namespace: string, serviceAccount: string): Promise<string> {
     const token = (await this.kubectl('create', 'token', serviceAccount, '-n', namespace, '--duration=1h')).trim();
@@ -147,6 +157,7 @@ export class Kube {
 
   /** Takes what was brought into a cluster that stays. */
   async #leave(): Promise<void> {
+    if (this.#bindings.length > 0) await this.kubectl('delete', 'clusterrolebinding', ...this.#bindings);
     if (this.#namespaces.length > 0) await this.kubectl('delete', 'namespace', ...this.#namespaces, '--timeout=50s');
     if (this.#broughtCrd) await this.kubectl('delete', 'crd', crd, '--timeout=50s');
   }

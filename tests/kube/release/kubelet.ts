@@ -20,7 +20,7 @@ interface Mount {
   readonly to: string;
 }
 
-/** $1, $2 are mounted where $0 has none yet, and so on until `--`; then comes the folder to be in, and the command. */
+/** Mounts one folder on another for each pair of words, until `--`; then come the folder to be in, and the command. */
 const mounting =
   'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 1; shift 2; done; cd "$2"; shift 2; exec "$@"';
 
@@ -125,7 +125,7 @@ export class Kubelet {
   }
 }
 
-/** The shell's words $0 and on follow. */
+/** The words of the script above follow. */
 function inOwnMounts(): readonly string[] {
   const asRoot = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
   return [tool('unshare'), ...asRoot, '--mount', '--', 'sh', '-c', mounting, 'sh'];

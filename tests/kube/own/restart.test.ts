@@ -1,9 +1,9 @@
 // An API server that goes away and comes back: nobody has to be started again.
 import { expect } from '@jest/globals';
-import { story } from '../harness/story.ts';
-import { until } from '../harness/waiting.ts';
-import { Kube } from './harness/kube.ts';
-import { Lab } from './harness/lab.ts';
+import { story } from '../../harness/story.ts';
+import { until } from '../../harness/waiting.ts';
+import { Kube } from '../harness/kube.ts';
+import { Lab } from '../harness/lab.ts';
 
 story(
   'an API server that is killed and comes back: operator and orchestrator go on, and no process ends',
