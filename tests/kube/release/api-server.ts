@@ -19,6 +19,7 @@ const maxOutputBytes = 64 * 1024 * 1024;
 
 export class ApiServer {
   readonly #plane: ControlPlane;
+  readonly #started: Program[] = [];
 
   private constructor(plane: ControlPlane) {
     this.#plane = plane;
@@ -62,7 +63,9 @@ export class ApiServer {
   /** Starts Helm, for what ends only when the test has done something meanwhile. */
   startHelm(args: readonly string[]): Program {
     const env = { KUBECONFIG: this.#plane.adminKubeconfig };
-    return new Program({ name: `helm ${args[0]}`, command: helm(), args, env });
+    const program = new Program({ name: `helm ${args[0]}`, command: helm(), args, env });
+    this.#started.push(program);
+    return program;
   }
 
   /** A namespace that enforces the strictest Pod Security, and warns of what it would refuse. */
@@ -107,7 +110,8 @@ export class ApiServer {
     return `${pods}\n${events.split('\n').slice(-25).join('\n')}`;
   }
 
-  close(): Promise<void> {
-    return this.#plane.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#started.map((program) => program.kill()));
+    await this.#plane.close();
   }
 }
