@@ -76,6 +76,7 @@ export class DurableQueue {
     const bounds = { maxAttempts, resultTtlMs, callbackFault: rules.fault };
     this.services = durableServices({ ...shared, ...bounds, sites, newJobId: randomUUID });
     metrics.queue.countDepth(() => store.depth());
+    metrics.queue.countAge(() => store.oldest());
     health.note('jobStore', () => (this.#worker.storeAnswers ? undefined : 'the job store does not answer'));
   }
 

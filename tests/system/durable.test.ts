@@ -50,6 +50,10 @@ async function lab(use: Use, env: Readonly<Record<string, string>> = {}) {
   return { dir, origin, access, startPod, startAgent };
 }
 
+async function metricsOf({ ports }: Pod): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${ports.admin}/metrics`)).text();
+}
+
 story('a job is handed over, runs, and leaves its answer behind', async (use) => {
   const { origin, startPod, startAgent } = await lab(use);
   const pod = await startPod();
@@ -59,7 +63,7 @@ story('a job is handed over, runs, and leaves its answer behind', async (use) =>
   const jobId = await caller.submit({ request: { url: origin.url('/mirror'), method: 'POST', body } });
   expect((await caller.waitForEnd(jobId)).state).toBe(JobState.SUCCEEDED);
   expect((await caller.body(jobId)).equals(body)).toBe(true);
-  const metrics = await fetch(`http://127.0.0.1:${pod.ports.admin}/metrics`).then((answer) => answer.text());
+  const metrics = await metricsOf(pod);
   expect(metrics).toContain('resproxy_queue_jobs{state="SUCCEEDED",priority="5"} 1');
   expect(metrics).toContain('resproxy_queue_attempts_total{outcome="succeeded"} 1');
 });
@@ -69,7 +73,8 @@ story('a job waits for an exit instead of failing, and runs within a moment of i
   const pod = await startPod();
   const caller = new DurableCaller(pod.grpc);
   const jobId = await caller.submit({ request: { url: origin.url('/echo') } });
-  // A pod may look at it first, and finds no exit.
+  const aside = 'resproxy_queue_oldest_seconds{waiting_for="exit",priority="5"}';
+  await until('a pod found no exit for it', async () => (await metricsOf(pod)).includes(aside));
   await caller.waitFor(jobId, JobState.QUEUED);
   await startAgent(pod);
   await timed('an exit is listed, the job that waited for it has ended', wakeGoalMs, caller.waitForEnd(jobId));

@@ -20,6 +20,7 @@ import {
   suiteSettings,
 } from '../../internal/orchestrator/jobs/suite/subject.ts';
 import { submitting } from '../../internal/orchestrator/jobs/suite/submitting.ts';
+import { waiting } from '../../internal/orchestrator/jobs/suite/waiting.ts';
 import { RedisServer } from '../harness/redis.ts';
 import { TestClient } from '../harness/redis-client.ts';
 import { RedisCluster } from '../harness/redis-groups.ts';
@@ -76,10 +77,11 @@ story('behaves like the model whatever happens', async (use) => {
 story('is spread over a Cluster, each tenant whole', async (use) => {
   const cluster = use(await RedisCluster.start());
   const client = use(await TestClient.up(cluster.url));
-  await show([...submitting, ...holding, ...ending], client, 16);
+  await show([...submitting, ...waiting, ...holding, ...ending], client, 16);
   const store = await open(client, { partitions: 16 });
   const tenants = Array.from({ length: 20 }, (_, i) => `tenant-${i}`);
   for (const tenant of tenants) await store.submit(job({ tenant, jobId: tenant }));
+  expect(await store.oldest()).toEqual([{ waitingFor: 'claim', priority: 5, waitedMs: expect.any(Number) }]);
   expect((await claimIds(store, 64)).sort()).toEqual([...tenants].sort());
   expect(await store.depth()).toEqual([{ state: 'LEASED', priority: 5, jobs: 20 }]);
 });
@@ -125,6 +127,44 @@ story('killed: fails at once, and knows afterwards what it was told before', asy
   await client.isUp();
   expect(await stateOf(store)).toBe('DISPATCHED');
   expect(await succeed(store, lease)).toBe('ok');
+});
+
+story('keeps no place in the waiting for a job that waits no more', async (use) => {
+  const server = use(await RedisServer.start({ persistence: 'none' }));
+  const client = use(await TestClient.up(server.url));
+  let now = 1_700_000_000_000;
+  const store = await open(client, { now: () => now });
+  await succeed(store, await sent(store, { jobId: 'sent' }));
+  await store.submit(job({ jobId: 'aside' }));
+  await store.park((await claimOne(store)).lease, 'DE');
+  await store.unpark('DE', 1);
+  await store.park((await claimOne(store)).lease, 'FR');
+  await store.cancel(ref('aside'));
+  await store.submit(job({ jobId: 'back', queueMs: 9_000 }));
+  await store.release((await claimOne(store)).lease, 5_000);
+  await store.submit(job({ jobId: 'later', delayMs: 9_000, queueMs: 9_000 }));
+  await store.submit(job({ jobId: 'cancelled', delayMs: 5_000 }));
+  await store.cancel(ref('cancelled'));
+  now += 9_000;
+  expect(await store.sweep()).toMatchObject({ expired: 2 });
+  expect(await client.redis.call('KEYS', ['*:waiting:*'])).toEqual([]);
+});
+
+story('takes out of the waiting what an older pod moved on without a word', async (use) => {
+  const server = use(await RedisServer.start({ persistence: 'none' }));
+  const client = use(await TestClient.up(server.url));
+  const now = 1_700_000_000_000;
+  const store = await open(client, { now: () => now, prefix: 'rp' });
+  await store.submit(job());
+  await sent(store, { jobId: 'sent', priority: 9 });
+  const key = (reason: string, priority: number) => `{rp:jobs:0}:waiting:${reason}:${priority}`;
+  const leave = (at: string, since: number, order: number, jobId: string) =>
+    client.redis.call('ZADD', [at, since, `${String(order).padStart(15, '0')}:acme/${jobId}`]);
+  await leave(key('claim', 9), now - 9_000, 2, 'sent');
+  await leave(key('claim', 5), now - 9_000, 3, 'removed');
+  await leave(key('exit', 5), now, 1, 'j1');
+  expect(await store.oldest()).toEqual([{ waitingFor: 'claim', priority: 5, waitedMs: 0 }]);
+  expect(await client.redis.call('KEYS', ['*:waiting:*'])).toEqual([key('claim', 5)]);
 });
 
 story('goes by the time of Redis, and not by that of the pods', async (use) => {

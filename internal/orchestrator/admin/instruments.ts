@@ -27,6 +27,27 @@ export function countAtScrape(registry: Registry, name: string, help: string, re
   });
 }
 
+/** A gauge whose values somebody else knows; while nobody answers it has none. */
+export function askedAtScrape(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: string[],
+  ask: () => Promise<readonly [labels: Record<string, string | number>, value: number][]>,
+) {
+  new Gauge({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    async collect() {
+      const values = await ask().catch(() => []);
+      this.reset();
+      for (const [labels, value] of values) this.set(labels, value);
+    },
+  });
+}
+
 /** A counter with one label whose sums are kept elsewhere, as plain numbers, and read at each scrape. */
 export function summed(
   registry: Registry,

@@ -43,6 +43,25 @@ test('the depth is asked at each scrape, and left out while the store does not a
   expect(await registry.metrics()).not.toContain('resproxy_queue_jobs{');
 });
 
+test('the age of the oldest job is asked at each scrape too, by what it waits for', async () => {
+  const registry = new Registry();
+  let rows = [
+    { waitingFor: 'claim', priority: 9, waitedMs: 1_500 },
+    { waitingFor: 'exit', priority: 5, waitedMs: 60_000 },
+  ];
+  new QueueMetrics(registry).countAge(async () => {
+    if (rows.length === 0) throw new Error('away');
+    return rows;
+  });
+  const text = await registry.metrics();
+  expect(text).toContain('resproxy_queue_oldest_seconds{waiting_for="claim",priority="9"} 1.5');
+  expect(text).toContain('resproxy_queue_oldest_seconds{waiting_for="exit",priority="5"} 60');
+  rows = rows.slice(1);
+  expect(await registry.metrics()).not.toContain('resproxy_queue_oldest_seconds{waiting_for="claim"');
+  rows = [];
+  expect(await registry.metrics()).not.toContain('resproxy_queue_oldest_seconds{');
+});
+
 test('deliveries count by their outcome', async () => {
   const text = await page((_, callbacks) => callbacks.ended('gave-up'));
   expect(text).toContain('resproxy_callbacks_total{outcome="gave-up"} 1');

@@ -1,11 +1,19 @@
 // The metrics of durable jobs: what stands in the queue, what this pod did with it, and what receivers were told.
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
+import { askedAtScrape } from './instruments.ts';
 
 /** Jobs of one state and priority. */
 export interface QueueDepth {
   readonly state: string;
   readonly priority: number;
   readonly jobs: number;
+}
+
+/** How long the oldest job waits: for a claim, or for an exit. */
+export interface QueueAge {
+  readonly waitingFor: string;
+  readonly priority: number;
+  readonly waitedMs: number;
 }
 
 /** How an attempt ended: `code` is a failure code or OK, `outcome` what it meant for its job. */
@@ -56,17 +64,22 @@ export class QueueMetrics {
 
   /** Asked at each scrape; a store that does not answer leaves the gauge empty. */
   countDepth(read: () => Promise<readonly QueueDepth[]>): void {
-    new Gauge({
-      name: 'resproxy_queue_jobs',
-      help: 'Durable jobs in the store, of all pods, by state and priority.',
-      labelNames: ['state', 'priority'],
-      registers: [this.#registry],
-      async collect() {
-        const rows = await read().catch(() => []);
-        this.reset();
-        for (const { state, priority, jobs } of rows) this.set({ state, priority }, jobs);
-      },
-    });
+    const help = 'Durable jobs in the store, of all pods, by state and priority.';
+    askedAtScrape(this.#registry, 'resproxy_queue_jobs', help, ['state', 'priority'], async () =>
+      (await read()).map(({ state, priority, jobs }) => [{ state, priority }, jobs]),
+    );
+  }
+
+  /** The same. */
+  countAge(read: () => Promise<readonly QueueAge[]>): void {
+    const help =
+      'How long the oldest durable job of all pods waits, since it might be claimed: for a claim or an exit.';
+    askedAtScrape(this.#registry, 'resproxy_queue_oldest_seconds', help, ['waiting_for', 'priority'], async () =>
+      (await read()).map(({ waitingFor, priority, waitedMs }) => [
+        { waiting_for: waitingFor, priority },
+        waitedMs / 1000,
+      ]),
+    );
   }
 
   claimed(priority: number, waitedMs: number): void {

@@ -122,6 +122,17 @@ export interface DepthRow {
   readonly jobs: number;
 }
 
+/** What a job waits for that nobody holds: a pod that claims it or, aside, an exit for its target. */
+export type WaitingFor = 'claim' | 'exit';
+
+/** The oldest of those that wait for one thing, of one priority. */
+export interface OldestRow {
+  readonly waitingFor: WaitingFor;
+  readonly priority: number;
+  /** Since it might be claimed for its next attempt. */
+  readonly waitedMs: number;
+}
+
 /** One try at telling a callback receiver of a job's end; `fence` tells it from later ones. */
 export interface Delivery extends JobRef {
   readonly fence: number;
@@ -185,6 +196,8 @@ export interface JobStore {
   /** Ends what is overdue: leases, waiting, results, records. Every pod calls it now and then. */
   sweep(): Promise<Swept>;
   depth(): Promise<readonly DepthRow[]>;
+  /** Those that wait for a claim before those that wait for an exit, then by priority; none for what nobody waits. */
+  oldest(): Promise<readonly OldestRow[]>;
 
   /** Deliveries that are due; each is due again after the lease unless its outcome is recorded. */
   claimDeliveries(limit: number, leaseMs: number): Promise<readonly Delivery[]>;

@@ -1,6 +1,8 @@
 // The shelf that needs no proof: one map of jobs, and every order found by looking at all of them. Slow by intention.
 import type { JobEvent } from './job.ts';
+import type { WaitingFor } from './job-store.ts';
 import type { Alarm, Shelf, StoredJob, Turn } from './ledger/shelf.ts';
+import { waitingFor } from './ledger/waiting.ts';
 
 interface Kept {
   readonly job: StoredJob;
@@ -48,6 +50,11 @@ export class MemoryShelf implements Shelf {
     const at = (job: StoredJob) => job.alarms[alarm] ?? Number.POSITIVE_INFINITY;
     const due = this.#all((job) => at(job) <= now);
     return due.sort((a, b) => at(a) - at(b) || a.order - b.order).slice(0, limit);
+  }
+
+  waitsSince(reason: WaitingFor, priority: number, now: number): number | undefined {
+    const waiting = this.#all((job) => waitingFor(job) === reason && job.priority === priority && job.readyAt <= now);
+    return waiting.map(({ readyAt }) => readyAt).sort((a, b) => a - b)[0];
   }
 
   parked(target: string, limit: number): StoredJob[] {

@@ -26,6 +26,7 @@ const names: { readonly [K in OperationName]: true } = {
   resultChunk: true,
   sweep: true,
   depth: true,
+  oldest: true,
   claimDeliveries: true,
   recordDelivery: true,
   redeliver: true,

@@ -239,6 +239,10 @@ export class Ledger implements JobOperations {
     return this.#reader.depth();
   }
 
+  oldest() {
+    return this.#reader.oldest();
+  }
+
   claimDeliveries(limit: number, leaseMs: number) {
     return this.#deliveries.claim(limit, leaseMs);
   }

@@ -1,9 +1,10 @@
 // What a ledger answers without changing anything.
 import type { JobEvent, JobRecord, JobRef, JobState } from '../job.ts';
 import { jobLimits } from '../job-limits.ts';
-import type { DepthRow, ListFilter, Page, ResultHead } from '../job-store.ts';
+import type { DepthRow, ListFilter, OldestRow, Page, ResultHead } from '../job-store.ts';
 import { toRecord } from './record.ts';
 import type { Shelf, StoredJob } from './shelf.ts';
+import { oldestWaiting } from './waiting.ts';
 
 /** Six states that are open, six ends, ten priorities. */
 const maxDepthRows = 120;
@@ -58,6 +59,10 @@ export class Reader {
       const [state, priority] = name.split('/');
       return { state: state as JobState, priority: Number(priority), jobs: value };
     });
+  }
+
+  oldest(): OldestRow[] {
+    return oldestWaiting(this.#shelf, this.#now());
   }
 
   #withResult({ tenant, jobId }: JobRef): StoredJob | undefined {

@@ -1,6 +1,7 @@
 // Where a ledger keeps its jobs: plain storage with the few orders that the rules need, no rule of its own. Everything
 // is synchronous, and one operation of the ledger is one transaction.
 import type { JobEvent, JobRecord } from '../job.ts';
+import type { WaitingFor } from '../job-store.ts';
 
 /** What a job waits for that only time brings; a job has at most one of each. */
 export type Alarm = 'ready' | 'expiry' | 'lease' | 'result' | 'removal' | 'delivery';
@@ -54,6 +55,8 @@ export interface Shelf {
   firstReady(tenant: string): StoredJob | undefined;
   /** Whose alarm has come, earliest first. */
   due(alarm: Alarm, now: number, limit: number): readonly StoredJob[];
+  /** The earliest `readyAt`, up to now, of those that wait for it. */
+  waitsSince(reason: WaitingFor, priority: number, now: number): number | undefined;
   /** By age. */
   parked(target: string, limit: number): readonly StoredJob[];
   newestFirst(tenant: string, below: number): Iterable<StoredJob>;

@@ -10,6 +10,7 @@
 //   ready:TENANT           what may be claimed, by priority, then order
 //   turns, left            tenants with something to claim, by their turn; jobs left to each in it
 //   alarm:NAME             who waits for a time: ready, expiry, lease, result, removal, delivery
+//   waiting:FOR:PRIORITY   what waits for a claim, also before its time, or for an exit; by when it might be claimed
 //   parked:TARGET, targets who waits for a target; how many wait for each
 //   open, states           counters by tenant; by state and priority
 //   sequences              the last order and the last turn

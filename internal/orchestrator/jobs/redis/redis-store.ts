@@ -19,6 +19,7 @@ import type {
   JobStore,
   Lease,
   ListFilter,
+  OldestRow,
   Page,
   ParkedPage,
   Redriven,
@@ -35,7 +36,7 @@ import { jobKey, partitionOf, partitionsKey, specKey, statesKey, targetsKey } fr
 import { Partition, recordOf } from './partition.ts';
 import { scripts } from './scripts.ts';
 import { chunksOf, readSpec, writeSpec } from './spec.ts';
-import { merged, sumOf } from './sums.ts';
+import { merged, oldestOf, sumOf } from './sums.ts';
 
 export interface RedisStoreOptions {
   readonly redis: RedisCommands;
@@ -235,6 +236,11 @@ class RedisJobStore implements JobStore {
       const [state, priority] = name.split('/');
       return { state: state as JobState, priority: Number(priority), jobs };
     });
+  }
+
+  async oldest(): Promise<readonly OldestRow[]> {
+    const ask = { maxPriority: jobLimits.maxPriority };
+    return oldestOf(await Promise.all(this.#partitions.map((partition) => partition.run(scripts.oldest, ask))));
   }
 
   async claimDeliveries(limit: number, leaseMs: number): Promise<readonly Delivery[]> {

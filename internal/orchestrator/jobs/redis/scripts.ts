@@ -32,6 +32,7 @@ export const scripts = {
   events: script('events'),
   result: script('result'),
   sweep: script('sweep'),
+  oldest: script('oldest'),
   claimDeliveries: script('claim-deliveries'),
   recordDelivery: script('record-delivery'),
   redeliver: script('redeliver'),

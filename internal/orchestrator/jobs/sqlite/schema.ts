@@ -41,7 +41,17 @@ const first = `
   CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-const migrations: readonly string[] = [first];
+/** Since when which job waits, for what. */
+const waiting = `
+  ALTER TABLE jobs ADD COLUMN waiting_for TEXT;
+  ALTER TABLE jobs ADD COLUMN ready_at INTEGER;
+  UPDATE jobs SET ready_at = json_extract(record, '$.readyAt'),
+    waiting_for = CASE WHEN parked_under <> '' THEN 'exit' ELSE 'claim' END
+    WHERE ready = 1 OR alarm_ready IS NOT NULL OR parked_under <> '';
+  CREATE INDEX jobs_waiting ON jobs (waiting_for, priority, ready_at) WHERE waiting_for IS NOT NULL;
+`;
+
+const migrations: readonly string[] = [first, waiting];
 
 export function migrate(db: DatabaseSync): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);

@@ -1,12 +1,14 @@
 // The shelf in tables: one prepared statement for each thing that a ledger asks.
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { JobEvent } from '../job.ts';
+import type { WaitingFor } from '../job-store.ts';
 import type { Alarm, Shelf, StoredJob, Turn } from '../ledger/shelf.ts';
+import { waitingFor } from '../ledger/waiting.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
 const columns = `priority, ready, parked_under, alarm_ready, alarm_expiry, alarm_lease, alarm_result, alarm_removal,
-  alarm_delivery, record`;
+  alarm_delivery, waiting_for, ready_at, record`;
 const assignments = columns
   .split(',')
   .map((column) => `${column.trim()} = ?`)
@@ -18,6 +20,8 @@ export const searches = {
   byId: 'SELECT record FROM jobs WHERE tenant = ? AND job_id = ?',
   byKey: 'SELECT record FROM jobs WHERE tenant = ? AND idempotency_key = ? ORDER BY sequence DESC LIMIT 1',
   firstReady: 'SELECT record FROM jobs WHERE tenant = ? AND ready = 1 ORDER BY priority DESC, sequence LIMIT 1',
+  waitsSince: `SELECT ready_at FROM jobs WHERE waiting_for = ? AND priority = ? AND ready_at <= ?
+    ORDER BY ready_at LIMIT 1`,
   parked: `SELECT record FROM jobs WHERE parked_under = ? AND parked_under <> '' ORDER BY sequence LIMIT ?`,
   newestFirst: 'SELECT record FROM jobs WHERE tenant = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?',
   firstTurn: 'SELECT tenant, at, remaining FROM turns ORDER BY at LIMIT 1',
@@ -37,7 +41,7 @@ function due(alarm: Alarm): string {
 
 const others = {
   insert: `INSERT INTO jobs (sequence, tenant, job_id, idempotency_key, ${columns})
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   update: `UPDATE jobs SET ${assignments} WHERE sequence = ?`,
   remove: 'DELETE FROM jobs WHERE sequence = ?',
   removeEvents: 'DELETE FROM events WHERE job = ?',
@@ -107,6 +111,11 @@ export class SqliteShelf implements Shelf {
 
   due(alarm: Alarm, now: number, limit: number): StoredJob[] {
     return this.#sql[dueSearches[alarm]].all(now, limit).map(toJob);
+  }
+
+  waitsSince(reason: WaitingFor, priority: number, now: number): number | undefined {
+    const row = this.#sql.waitsSince.get(reason, priority, now);
+    return row && Number(row.ready_at);
   }
 
   parked(target: string, limit: number): StoredJob[] {
@@ -181,7 +190,9 @@ export class SqliteShelf implements Shelf {
 function changing(job: StoredJob) {
   const { ready, expiry, lease, result, removal, delivery } = job.alarms;
   const alarms = [ready ?? null, expiry ?? null, lease ?? null, result ?? null, removal ?? null, delivery ?? null];
-  return [job.priority, Number(job.ready), job.parkedUnder, ...alarms, JSON.stringify(job)];
+  const reason = waitingFor(job);
+  const waiting = reason ? [reason, job.readyAt] : [null, null];
+  return [job.priority, Number(job.ready), job.parkedUnder, ...alarms, ...waiting, JSON.stringify(job)];
 }
 
 function one(row: Row | undefined): StoredJob | undefined {

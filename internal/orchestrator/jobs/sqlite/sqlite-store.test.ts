@@ -24,6 +24,13 @@ async function open(path: string): Promise<JobStore> {
   return store;
 }
 
+function inFile<T>(path: string, ask: (db: DatabaseSync) => T): T {
+  const db = new DatabaseSync(path);
+  const answer = ask(db);
+  db.close();
+  return answer;
+}
+
 describe('jobs in a file', () => {
   test('knows after a restart what it was told before', async () => {
     const path = file();
@@ -60,10 +67,32 @@ describe('jobs in a file', () => {
 
   test('refuses a file of a later version', async () => {
     const path = file();
-    const db = new DatabaseSync(path);
-    db.exec('PRAGMA user_version = 99');
-    db.close();
+    inFile(path, (db) => db.exec('PRAGMA user_version = 99'));
     await expect(open(path)).rejects.toThrow('schema 99');
+  });
+
+  test('brings a file of the first version up to date', async () => {
+    const path = file();
+    const before = await open(path);
+    for (const jobId of ['held', 'aside', 'over']) await before.submit(job({ jobId }));
+    await before.submit(job({ jobId: 'ready', priority: 9 }));
+    await before.submit(job({ jobId: 'later', priority: 1, delayMs: 60_000 }));
+    await before.cancel(ref('over'));
+    for (const { lease, job: claimed } of await before.claim({ podId: 'p', limit: 3, leaseMs: 1_000 })) {
+      if (claimed.jobId === 'aside') await before.park(lease, 'DE');
+      if (claimed.jobId === 'ready') await before.release(lease, 0);
+    }
+    await before.close();
+    const waiting = 'SELECT job_id, waiting_for, ready_at FROM jobs ORDER BY job_id';
+    const written = inFile(path, (db) => {
+      const rows = db.prepare(waiting).all();
+      db.exec('DROP INDEX jobs_waiting; ALTER TABLE jobs DROP COLUMN waiting_for; PRAGMA user_version = 1');
+      db.exec('ALTER TABLE jobs DROP COLUMN ready_at');
+      return rows;
+    });
+    expect(written.map(({ waiting_for: reason }) => reason)).toEqual(['exit', null, 'claim', null, 'claim']);
+    await (await open(path)).close();
+    expect(inFile(path, (db) => db.prepare(waiting).all())).toEqual(written);
   });
 
   test('answers what was asked before it closed, and nothing after', async () => {

@@ -144,7 +144,7 @@ function onStore(store: JobStore, one: Exclude<Step, { lease: number } | { do: '
 
 /** Everything that can be seen of a store. */
 async function look(store: JobStore): Promise<unknown> {
-  const seen: unknown[] = [await store.depth(), await parkedTargets(store)];
+  const seen: unknown[] = [await store.depth(), await store.oldest(), await parkedTargets(store)];
   for (const tenant of tenants) {
     seen.push(await store.list(tenant, {}, 3, ''), await store.list(tenant, { states: ['QUEUED'] }, 100, ''));
     for (const jobId of jobIds) {

@@ -5,5 +5,6 @@ import { ending } from './ending.ts';
 import { holding } from './holding.ts';
 import type { Behaviour } from './subject.ts';
 import { submitting } from './submitting.ts';
+import { waiting } from './waiting.ts';
 
-export const storeBehaviours: readonly Behaviour[] = [...submitting, ...claiming, ...holding, ...ending];
+export const storeBehaviours: readonly Behaviour[] = [...submitting, ...claiming, ...waiting, ...holding, ...ending];

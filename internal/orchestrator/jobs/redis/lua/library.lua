@@ -90,8 +90,17 @@ local function makeReady(job)
   redis.call('HSET', key('left'), job.tenant, ask.tenantBatch)
 end
 
+local function waitFor(reason, job)
+  redis.call('ZADD', key('waiting', reason, job.priority), job.readyAt, memberOf(job))
+end
+
+local function waitNoMoreFor(reason, job)
+  redis.call('ZREM', key('waiting', reason, job.priority), memberOf(job))
+end
+
 local function waitUntil(job, readyAt)
   job.readyAt = readyAt
+  waitFor('claim', job)
   setAlarm(job, 'expiry', job.expiresAt)
   if readyAt > now then setAlarm(job, 'ready', readyAt) else makeReady(job) end
 end
@@ -109,10 +118,12 @@ end
 local function clearParked(job)
   redis.call('ZREM', key('parked', job.parkedUnder), memberOf(job))
   count('targets', job.parkedUnder, -1)
+  waitNoMoreFor('exit', job)
   job.parkedUnder = ''
 end
 
 local function leave(job)
+  if job.ready or job.alarms.ready then waitNoMoreFor('claim', job) end
   if job.ready then redis.call('ZREM', key('ready', job.tenant), memberOf(job)) end
   job.ready = false
   setAlarm(job, 'ready', nil)

@@ -14,5 +14,6 @@ job.parkedUnder = ask.target
 setAlarm(job, 'expiry', job.expiresAt)
 redis.call('ZADD', key('parked', ask.target), 0, memberOf(job))
 count('targets', ask.target, 1)
+waitFor('exit', job)
 save(job)
 return 'ok'

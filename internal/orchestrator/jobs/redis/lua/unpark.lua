@@ -7,6 +7,7 @@ local members = redis.call('ZRANGE', key('parked', ask.target), 0, ask.limit - 1
 for _, member in ipairs(members) do
   local job = loadMember(member)
   clearParked(job)
+  waitFor('claim', job)
   makeReady(job)
   save(job)
 end
