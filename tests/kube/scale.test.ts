@@ -19,13 +19,22 @@ const idleMs = full ? promisedIdleMs : 20_000;
 /** An idle process computes next to nothing; one in a hot loop would take all of it. */
 const idleCpuShare = 0.25;
 
-/** Requests so far: the operator's own count, and what the API server was asked about AgentKeys by anybody. */
+/**
+ * Requests so far: the operator's own count, and what the API server was asked about AgentKeys. One by one only the garbage
+ * collector gets them, as the owners of Secrets: ours have no right to.
+ */
 async function countRequests(operator: Operator) {
   const ofServer = new Metrics(await kube().raw('/metrics'));
   return {
     operator: (await operator.metrics()).sum('resproxy_operator_kube_requests_total'),
-    agentKeys: ofServer.sum('apiserver_request_total', { group: 'resproxy.dev', resource: 'agentkeys' }),
+    agentKeys: sumOf(ofServer, {}) - sumOf(ofServer, { verb: 'GET' }),
   };
+}
+
+/** Of AgentKeys; a metric is absent before the first. */
+function sumOf(ofServer: Metrics, labels: Readonly<Record<string, string>>): number {
+  const all = { group: 'resproxy.dev', resource: 'agentkeys', ...labels };
+  return ofServer.has('apiserver_request_total', all) ? ofServer.sum('apiserver_request_total', all) : 0;
 }
 
 /** User and system time, in milliseconds: the 14th and 15th field, in hundredths of a second. */
