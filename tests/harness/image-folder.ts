@@ -17,6 +17,13 @@ const runBoundMs = 50_000;
 const stranger = 65_534;
 const isRoot = process.getuid?.() === 0;
 
+export interface StartOptions {
+  /** What runs in the image instead of its entry point, as a pod's `command`. */
+  readonly entrypoint?: readonly string[];
+  /** A command that runs it elsewhere, such as among other mounts. */
+  readonly prefix?: readonly string[];
+}
+
 export class ImageFolder {
   readonly #dir: TempDir;
   readonly #image: Stage;
@@ -49,9 +56,14 @@ export class ImageFolder {
   }
 
   /** Runs one of the image's programs as the image does: its settings, its folder, and a user that owns none of it. */
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
-    const [command = '', ...rest] = this.#command(args);
-    return new Program({ name: args.join(' '), command, args: rest, cwd: this.#dataDir, env: this.#env(env) });
+  start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    { entrypoint, prefix = [] }: StartOptions = {},
+  ): Program {
+    const [command = '', ...rest] = this.#command(args, entrypoint);
+    const name = args.join(' ');
+    return new Program({ name, command, args: rest, cwd: this.#dataDir, env: this.#env(env), prefix });
   }
 
   /** The same, to its end; what it wrote to stdout. */
@@ -70,11 +82,13 @@ export class ImageFolder {
     return this.path(this.#image.folder);
   }
 
-  #command(args: readonly string[]): readonly string[] {
-    const [node = '', ...entry] = this.#image.entrypoint;
+  #command(args: readonly string[], entrypoint = this.#image.entrypoint): readonly string[] {
+    const [node = '', ...entry] = entrypoint;
     const line = [this.path(join('usr/local/bin', node)), ...entry.map((word) => this.#here(word)), ...args];
     const user = String(stranger);
-    return isRoot ? [tool('setpriv'), '--reuid', user, '--regid', user, '--clear-groups', ...line] : line;
+    // It ends with the tests, however those end.
+    const end = ['--pdeathsig', 'KILL'];
+    return isRoot ? [tool('setpriv'), '--reuid', user, '--regid', user, '--clear-groups', ...end, ...line] : line;
   }
 
   #env(more: Readonly<Record<string, string>>): Record<string, string> {

@@ -28,8 +28,8 @@ export class RestCaller {
   readonly baseUrl: string;
   readonly #token: string | undefined;
 
-  constructor(port: number, token: string | undefined) {
-    this.baseUrl = `http://127.0.0.1:${port}`;
+  constructor(port: number, token: string | undefined, host = '127.0.0.1') {
+    this.baseUrl = `http://${host}:${port}`;
     this.#token = token;
   }
 

@@ -11,6 +11,8 @@ import { Lab } from './harness/lab.ts';
 
 const runJob = JobService.method.runJob;
 const closedGoalMs = 2_000;
+/** Time enough for a new agent to start and be seen. */
+const overlapMs = 20_000;
 const kube = shared(async (use) => use(await Kube.start()));
 
 story(
@@ -64,17 +66,17 @@ story(
   async (use) => {
     const lab = await Lab.make(kube(), use);
     const { cluster } = await lab.pair();
-    await lab.apply('home', { rotation: { overlap: '8s' } });
+    await lab.apply('home', { rotation: { overlap: `${overlapMs / 1_000}s` } });
     await lab.ready('home');
     const old = await lab.agent('home', { AGENT_NAME: 'old' });
     await cluster.waitForAgent(`${lab.namespace}.home/old`);
-    await lab.patch('home', { rotation: { id: '2', overlap: '8s' } });
+    await lab.patch('home', { rotation: { id: '2', overlap: `${overlapMs / 1_000}s` } });
     await lab.until('a second key', 'home', ({ status }) => status?.keys?.length === 2);
     await lab.ready('home');
     await lab.agent('home', { AGENT_NAME: 'new' });
     await cluster.waitForAgent(`${lab.namespace}.home/new`);
     expect(await cluster.agentIds()).toContain(`${lab.namespace}.home/old`);
-    await cluster.waitForNoAgent(`${lab.namespace}.home/old`, 15_000);
+    await cluster.waitForNoAgent(`${lab.namespace}.home/old`, patienceMs(overlapMs));
     expect(await cluster.agentIds()).toEqual([`${lab.namespace}.home/new`]);
     await old.waitForLog('is told', ({ level }) => level === 'warn' || level === 'error');
   },

@@ -1,16 +1,8 @@
-// Callers by tokens of issuers, as the chart sets them up: what the values turn into, what they must not say, and a release
-// whose orchestrator takes a ServiceAccount's token with the rights that the chart gives it and no others.
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+// Callers by tokens of issuers, as the chart sets them up: what the values turn into, and what they must not say.
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { parseCallers } from '../../../internal/orchestrator/intake/auth/callers-file.ts';
-import { listeningPorts } from '../../harness/pod.ts';
-import { Program, projectDir } from '../../harness/process.ts';
-import { RestCaller } from '../../harness/rest-caller.ts';
-import { TempDir } from '../../harness/temp.ts';
-import { until } from '../../harness/waiting.ts';
 import { helm, helmBuildBoundMs } from '../tools/helm.ts';
-import { ApiServer } from './api-server.ts';
-import { at, chartDir, fileOf, podOf, refusal, render, secretText } from './chart.ts';
-import { podSettings } from './installed.ts';
+import { at, fileOf, podOf, refusal, render, secretText } from './chart.ts';
 
 const discovery = 'system:service-account-issuer-discovery';
 
@@ -89,67 +81,5 @@ describe('providers of the values', () => {
     [{ 'callers.first': false, 'callers.providers': [cluster] }, 'there is no token that helm test could use'],
   ])('%j is refused with a sentence', (set, sentence) => {
     expect(refusal({ set })).toContain(sentence);
-  });
-});
-
-describe('a release at work', () => {
-  let api: ApiServer;
-  let dir: TempDir;
-  let program: Program | undefined;
-
-  beforeAll(async () => {
-    api = await ApiServer.start();
-    dir = await TempDir.make();
-    for (const name of ['home', 'ads']) api.kubectl(['create', 'namespace', name]);
-    api.kubectl(['label', 'namespace', 'ads', 'pod-security.kubernetes.io/warn=restricted']);
-    api.kubectl(['create', 'secret', 'generic', 'issuer-files', '-n', 'home', '--from-literal=ca.crt=none']);
-    // What a cluster gives to every ServiceAccount by default; a strict one does not.
-    api.kubectl(['delete', 'clusterrolebinding', discovery]);
-    const { status, stderr } = api.run(helm(), [
-      'install',
-      'demo',
-      chartDir,
-      '-n',
-      'home',
-      '-f',
-      `${chartDir}ci/tokens.yaml`,
-    ]);
-    if (status !== 0) throw new Error(stderr);
-  }, helmBuildBoundMs);
-
-  afterAll(async () => {
-    await program?.kill();
-    await api?.close();
-    await dir?.close();
-  });
-
-  test('the sample of a caller is taken as it is, and its token is for us', () => {
-    const { stderr } = api.kubectl([
-      'apply',
-      '--server-side',
-      '--validate=strict',
-      '-n',
-      'ads',
-      '-f',
-      `${projectDir}k8s/samples/caller.yaml`,
-    ]);
-    expect(stderr).toBe('');
-    const path = 'jsonpath={.spec.template.spec.volumes[0].projected.sources[0].serviceAccountToken.audience}';
-    expect(api.kubectl(['get', 'deployment', 'checker', '-n', 'ads', '-o', path]).stdout).toBe('resproxy');
-  });
-
-  test('the token of its ServiceAccount is taken, for its tenant', async () => {
-    const { env, kubeconfig } = await podSettings(api, 'demo-resproxy-orchestrator', dir.path);
-    const anyPorts = Object.fromEntries(
-      ['HTTP', 'GRPC', 'AGENT', 'ADMIN'].map((door) => [`RESPROXY_${door}_PORT`, '0']),
-    );
-    const settings = { ...env, ...anyPorts, KUBECONFIG: kubeconfig };
-    program = new Program({ name: 'orchestrator', args: ['cmd/orchestrator/main.ts'], cwd: dir.path, env: settings });
-    const { http } = await listeningPorts(program);
-    const args = ['create', 'token', 'checker', '-n', 'ads', '--audience', 'resproxy'];
-    const checker = new RestCaller(http, api.kubectl(args).stdout.trim());
-    await until('its token is taken', async () => (await checker.get('/jobs')).status === 200);
-    // It was granted no more than jobs.
-    expect((await checker.get('/agents')).json.code).toBe('SCOPE_DENIED');
   });
 });

@@ -1,5 +1,7 @@
 // A control plane of one's own: etcd, kube-apiserver and kube-controller-manager as child processes on loopback ports of
-// the system's choice, with real certificates, real ServiceAccount tokens and RBAC on.
+// the system's choice, with real certificates, real ServiceAccount tokens and RBAC on. With nodes, which kwok plays, there
+// are the scheduler and the controllers of workloads too.
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { Program } from '../../harness/process.ts';
 import { TempDir } from '../../harness/temp.ts';
@@ -7,11 +9,12 @@ import { tool } from '../../harness/tools.ts';
 import { until } from '../../harness/waiting.ts';
 import { type KubeProgram, kubeProgram } from '../tools/build.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
+import { kwokFlags, nodeObjects, workloadControllers } from './nodes.ts';
 import { Pki } from './pki.ts';
 
 export interface ControlPlaneOptions {
-  /** As --controllers takes them. */
-  readonly controllers?: readonly string[];
+  /** Nodes, each in a zone of its own; none by default. */
+  readonly nodes?: number;
 }
 
 /** Collects what an owner leaves behind, empties namespaces, gives each its ServiceAccount. */
@@ -35,9 +38,9 @@ export class ControlPlane {
     this.adminKubeconfig = dir.file('admin.kubeconfig');
   }
 
-  static async start({ controllers = fewControllers }: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  static async start({ nodes = 0 }: ControlPlaneOptions = {}): Promise<ControlPlane> {
     const dir = await TempDir.make();
-    const [port, etcdPort, etcdPeerPort, controllerPort] = await freePorts();
+    const [port, etcdPort, etcdPeerPort, controllerPort, schedulerPort] = await freePorts();
     const plane = new ControlPlane(dir, new Pki(dir.path), { port, etcdPort });
     try {
       plane.#runEtcd(etcdPeerPort);
@@ -47,7 +50,8 @@ export class ControlPlane {
         certificate: { certFile: plane.#pki.file('admin.crt'), keyFile: plane.#pki.file('admin.key') },
       });
       await plane.startServer();
-      plane.#runControllers(controllers, controllerPort);
+      plane.#runControllers([...fewControllers, ...(nodes > 0 ? workloadControllers : [])], controllerPort);
+      if (nodes > 0) await plane.#runNodes(nodes, schedulerPort);
       return plane;
     } catch (error) {
       await plane.close();
@@ -114,6 +118,8 @@ export class ControlPlane {
     this.#run('kube-controller-manager', [
       `--kubeconfig=${this.adminKubeconfig}`,
       `--controllers=${controllers.join(',')}`,
+      // Nodes that are played have no heartbeat.
+      '--node-monitor-grace-period=1h',
       `--service-account-private-key-file=${this.#pki.file('tokens.key')}`,
       `--root-ca-file=${this.#pki.file('ca.crt')}`,
       '--bind-address=127.0.0.1',
@@ -121,6 +127,21 @@ export class ControlPlane {
       `--cert-dir=${this.#dir.path}`,
       '--leader-elect=false',
     ]);
+  }
+
+  async #runNodes(count: number, schedulerPort: number): Promise<void> {
+    this.#run('kube-scheduler', [
+      `--kubeconfig=${this.adminKubeconfig}`,
+      '--bind-address=127.0.0.1',
+      `--secure-port=${schedulerPort}`,
+      `--cert-dir=${this.#dir.path}`,
+      '--leader-elect=false',
+    ]);
+    this.#run('kwok', [`--kubeconfig=${this.adminKubeconfig}`, ...kwokFlags()]);
+    const file = this.#dir.file('nodes.json');
+    await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: nodeObjects(count) }));
+    await this.#kubectl('create', '-f', file);
+    await this.#kubectl('wait', 'nodes', '--all', '--for=condition=Ready', '--timeout=60s');
   }
 
   #run(name: KubeProgram, args: readonly string[]): Program {
@@ -133,19 +154,25 @@ export class ControlPlane {
 
   async #isReady(server: Program): Promise<boolean> {
     if (!server.alive) throw new Error(`the API server ended\n${server.tail()}`);
-    const kubectl = new Program({
-      name: 'kubectl',
-      command: kubeProgram('kubectl'),
-      args: ['--kubeconfig', this.adminKubeconfig, 'get', '--raw', '/readyz', '--request-timeout=5s'],
-    });
+    const kubectl = this.#startKubectl('get', '--raw', '/readyz', '--request-timeout=5s');
     return (await kubectl.exited).code === 0;
+  }
+
+  async #kubectl(...args: readonly string[]): Promise<void> {
+    const kubectl = this.#startKubectl(...args);
+    if ((await kubectl.exited).code !== 0) throw new Error(`kubectl ${args.join(' ')}\n${kubectl.tail()}`);
+  }
+
+  #startKubectl(...args: readonly string[]): Program {
+    const command = kubeProgram('kubectl');
+    return new Program({ name: 'kubectl', command, args: ['--kubeconfig', this.adminKubeconfig, ...args] });
   }
 }
 
 /** Held all at once, so that they differ. */
-async function freePorts(): Promise<[number, number, number, number]> {
+async function freePorts(): Promise<[number, number, number, number, number]> {
   const servers = await Promise.all(
-    [0, 1, 2, 3].map(async () => {
+    [0, 1, 2, 3, 4].map(async () => {
       const server = createServer();
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       return server;
@@ -153,6 +180,6 @@ async function freePorts(): Promise<[number, number, number, number]> {
   );
   const ports = servers.map((server) => (server.address() as { port: number }).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  const [a = 0, b = 0, c = 0, d = 0] = ports;
-  return [a, b, c, d];
+  const [a = 0, b = 0, c = 0, d = 0, e = 0] = ports;
+  return [a, b, c, d, e];
 }

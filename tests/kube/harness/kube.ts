@@ -1,6 +1,9 @@
-// The cluster that a test talks to: a control plane of its own, or the one that RESPROXY_TEST_KUBECONFIG names. What is
-// asked of it goes through kubectl, as a user's would.
+// The cluster that a test talks to: a control plane of its own, or the one that RESPROXY_TEST_KUBECONFIG names, in which
+// nothing is left behind. What is asked of it goes through kubectl, as a user's would.
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { Program, projectDir } from '../../harness/process.ts';
 import { TempDir } from '../../harness/temp.ts';
 import { within } from '../../harness/waiting.ts';
@@ -8,11 +11,11 @@ import { kubeProgram } from '../tools/build.ts';
 import { ControlPlane, type ControlPlaneOptions } from './control-plane.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 
-/** A cluster that is not ours to stop and start. */
-export const foreignKubeconfig = process.env.RESPROXY_TEST_KUBECONFIG || undefined;
+/** Of a cluster that is not ours to stop and start. */
+const foreignKubeconfig = process.env.RESPROXY_TEST_KUBECONFIG || undefined;
 
 const kubectlBoundMs = 60_000;
-const crdFile = 'k8s/crd/agentkeys.resproxy.dev.yaml';
+const crd = 'agentkeys.resproxy.dev';
 
 interface Outcome {
   readonly code: number | null;
@@ -23,6 +26,9 @@ export class Kube {
   readonly #plane: ControlPlane | undefined;
   readonly #dir: TempDir;
   readonly kubeconfig: string;
+  readonly #namespaces: string[] = [];
+  readonly #bindings: string[] = [];
+  #broughtCrd = false;
   #count = 0;
 
   private constructor(plane: ControlPlane | undefined, dir: TempDir, kubeconfig: string) {
@@ -31,13 +37,16 @@ export class Kube {
     this.kubeconfig = kubeconfig;
   }
 
-  /** Starts it, with the CRD installed. */
+  /** Starts it, with the CRD installed: a cluster that has one already keeps its own. */
   static async start(options: ControlPlaneOptions = {}): Promise<Kube> {
     const plane = foreignKubeconfig === undefined ? await ControlPlane.start(options) : undefined;
     const kube = new Kube(plane, await TempDir.make(), plane?.adminKubeconfig ?? foreignKubeconfig ?? '');
     try {
-      await kube.kubectl('apply', '--server-side', '-f', crdFile);
-      await kube.kubectl('wait', '--for=condition=Established', 'crd/agentkeys.resproxy.dev', '--timeout=30s');
+      if ((await kube.try('get', 'crd', crd)).code !== 0) {
+        kube.#broughtCrd = true;
+        await kube.kubectl('apply', '--server-side', '-f', `k8s/crd/${crd}.yaml`);
+      }
+      await kube.kubectl('wait', '--for=condition=Established', `crd/${crd}`, '--timeout=30s');
       return kube;
     } catch (error) {
       await kube.close();
@@ -76,6 +85,13 @@ export class Kube {
     return JSON.parse(await this.kubectl(...args, '-o', 'json')) as T;
   }
 
+  /** What the API server answers there, however long it is. */
+  async raw(path: string): Promise<string> {
+    const args = ['--kubeconfig', this.kubeconfig, 'get', '--raw', path];
+    const bounds = { maxBuffer: 256 * 1024 * 1024, timeout: kubectlBoundMs };
+    return (await promisify(execFile)(kubeProgram('kubectl'), args, bounds)).stdout;
+  }
+
   /** Applies an object, or the text of a file. */
   async apply(manifest: object | string, ...args: readonly string[]): Promise<void> {
     const file = this.#dir.file(`manifest-${this.#count++}.yaml`);
@@ -97,13 +113,23 @@ export class Kube {
 
   /** A new namespace with the ServiceAccounts and the rights that this project documents. */
   async namespace(): Promise<string> {
-    const namespace = `resproxy-${process.pid}-${this.#count++}`;
+    const namespace = `resproxy-test-${randomBytes(4).toString('hex')}`;
+    this.#namespaces.push(namespace);
     await this.kubectl('create', 'namespace', namespace);
     for (const name of ['operator', 'orchestrator']) {
       const text = await readFile(`${projectDir}k8s/rbac/${name}.yaml`, 'utf8');
       await this.apply(text.replaceAll('namespace: resproxy', `namespace: ${namespace}`));
     }
     return namespace;
+  }
+
+  /** Gives a ServiceAccount a ClusterRole that every cluster has. */
+  async bindCluster(role: string, namespace: string, serviceAccount: string): Promise<void> {
+    const name = `${namespace}-${serviceAccount}-${role.replaceAll(':', '-')}`;
+    if (this.#bindings.includes(name)) return;
+    this.#bindings.push(name);
+    const flags = [`--clusterrole=${role}`, `--serviceaccount=${namespace}:${serviceAccount}`];
+    await this.kubectl('create', 'clusterrolebinding', name, ...flags);
   }
 
   /** The kubeconfig of a ServiceAccount, by a token as its pods would get. */
@@ -124,8 +150,16 @@ export class Kube {
   }
 
   async close(): Promise<void> {
-    await this.#plane?.close();
+    if (this.#plane) await this.#plane.close();
+    else await this.#leave();
     await this.#dir.close();
+  }
+
+  /** Takes what was brought into a cluster that stays. */
+  async #leave(): Promise<void> {
+    if (this.#bindings.length > 0) await this.kubectl('delete', 'clusterrolebinding', ...this.#bindings);
+    if (this.#namespaces.length > 0) await this.kubectl('delete', 'namespace', ...this.#namespaces, '--timeout=50s');
+    if (this.#broughtCrd) await this.kubectl('delete', 'crd', crd, '--timeout=50s');
   }
 
   async #listFile(items: readonly object[]): Promise<string> {
