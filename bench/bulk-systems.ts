@@ -1,12 +1,11 @@
 // The two chains that the bulk benchmark compares: the real pod and agent, and the bare grpc-js + ws + undici one. Both
-// carry the probe; the agent of each is reached through a line that can be made long and narrow. The real agent is the
-// one file that homes run: from its sources it would hold 40 MiB more, for the modules that Node reads and strips.
-import { execFileSync } from 'node:child_process';
+// carry the probe; the agent of each is reached through a line that can be made long and narrow.
 import { JobService } from '../gen/resproxy/v1/job_pb.ts';
 import { FaultProxy } from '../tests/harness/fault-proxy.ts';
 import { GrpcCaller } from '../tests/harness/grpc-caller.ts';
 import type { Metrics } from '../tests/harness/metrics.ts';
-import { type Program, projectDir } from '../tests/harness/process.ts';
+import type { Program } from '../tests/harness/process.ts';
+import { agentScript } from './bundles.ts';
 import { agentEnv, probedEnv, startCluster, startScript, type Use } from './lab.ts';
 
 export interface BulkSystem {
@@ -25,12 +24,9 @@ export const narrowLine = { bytesPerSecond: 12_500_000, latencyMs: 40 } as const
 
 export async function startReal(use: Use, originPort: number, line?: typeof narrowLine): Promise<RealSystem> {
   const cluster = await startCluster(use, { env: probedEnv });
-  const script = cluster.file('agent.mjs');
-  execFileSync(process.execPath, [`${projectDir}scripts/build-agent.ts`, script], { stdio: 'ignore' });
-  const env = { ...agentEnv(originPort), ...probedEnv };
   const agent = await cluster.startAgent({
-    env,
-    script,
+    env: { ...agentEnv(originPort), ...probedEnv },
+    script: await agentScript(),
     ...(line && { port: await shaped(use, cluster.ports.agent, line) }),
   });
   const read = reader(use(new GrpcCaller(cluster.ports.grpc, cluster.token)));

@@ -12,6 +12,9 @@ const mebibytes = 256;
 const rounds = 3;
 const heldMebibytes = 1024;
 const lookEveryMs = 500;
+/** Of fresh processes: when garbage is collected decides about 20 MiB of what one of them ever had. */
+const freshPairs = 5;
+const freshMebibytes = 512;
 const narrowMebibytes = 64;
 const narrowRounds = 2;
 const warmUpMebibytes = 128;
@@ -27,7 +30,6 @@ export function benchBulk(say: Say): Promise<unknown> {
     const origin = await startOrigin(use);
     const floor = await startFloor(use);
     const real = await startReal(use, origin.port);
-    const atStart = resident(floor, real);
     const rates = await compare(use, floor, real, origin.url);
     say(`${mebibytes} MiB, ${rounds} alternated rounds; median (lowest-highest)`);
     say(`undici straight to the origin   ${show(rates.direct)} MiB/s`);
@@ -39,12 +41,14 @@ export function benchBulk(say: Say): Promise<unknown> {
     const held = await hold(real, `${origin.url}/mib/${heldMebibytes}`);
     say(`held in streams of the pod, at most, while ${heldMebibytes} MiB pass    ${held.streamMib.toFixed(2)} MiB`);
     say(`external memory after GC, grown by at most    pod ${mib(held.podExternal)}, agent ${mib(held.agentExternal)}`);
-    const mostEver = resident(floor, real);
-    say(`resident before the first byte, floor and real    pod ${pair(atStart.pod)}, agent ${pair(atStart.agent)}`);
-    say(`most ever resident, floor and real    pod ${pair(mostEver.pod)}, agent ${pair(mostEver.agent)}`);
+    const memory = await residentOfFresh(origin);
+    say(`${freshMebibytes} MiB, ${freshPairs} alternated pairs of fresh processes; MiB resident, floor and real`);
+    for (const program of ['pod', 'agent'] as const)
+      for (const [when, name] of Object.entries(moments))
+        say(`${name.padEnd(24)} ${program.padEnd(6)} ${pair(memory, program, when as keyof Memory)}`);
     const line = await fillLine(use, origin);
     say(`share of 100 Mbit/s at 80 ms, ${narrowMebibytes} MiB    floor ${show(line.floor)}, real ${show(line.real)}`);
-    return { rates, held, resident: { atStart, mostEver }, line };
+    return { rates, held, resident: memory, line };
   });
 }
 
@@ -107,13 +111,43 @@ async function hold(real: RealSystem, url: string) {
   return most;
 }
 
-/** The most memory that each of the programs ever had so far. */
-function resident(floor: BulkSystem, real: BulkSystem) {
-  const of = (name: 'pod' | 'agent') => ({
-    floor: peakResidentBytes(floor[name].pid),
-    real: peakResidentBytes(real[name].pid),
+interface Memory {
+  readonly atStart: Figure;
+  readonly mostEver: Figure;
+}
+
+type Residents = Readonly<Record<'floor' | 'real', Readonly<Record<'pod' | 'agent', Memory>>>>;
+
+const moments = { atStart: 'before the first byte', mostEver: 'most ever' } as const;
+
+async function residentOfFresh(origin: { port: number; url: string }): Promise<Residents> {
+  const seen = { floor: [] as Seen[], real: [] as Seen[] };
+  for (let i = 0; i < freshPairs; i++) {
+    seen.floor.push(await inLab(async (use) => streamOnce(await startFloor(use), origin.url)));
+    seen.real.push(await inLab(async (use) => streamOnce(await startReal(use, origin.port), origin.url)));
+  }
+  const of = (name: keyof typeof seen, program: 'pod' | 'agent'): Memory => ({
+    atStart: figure(seen[name].map(({ atStart }) => atStart[program])),
+    mostEver: figure(seen[name].map(({ mostEver }) => mostEver[program])),
   });
-  return { pod: of('pod'), agent: of('agent') };
+  const both = (name: keyof typeof seen) => ({ pod: of(name, 'pod'), agent: of(name, 'agent') });
+  return { floor: both('floor'), real: both('real') };
+}
+
+interface Seen {
+  readonly atStart: Readonly<Record<'pod' | 'agent', number>>;
+  readonly mostEver: Readonly<Record<'pod' | 'agent', number>>;
+}
+
+async function streamOnce(system: BulkSystem, origin: string): Promise<Seen> {
+  const atStart = resident(system);
+  await readWhole(system.read, `${origin}/mib/${freshMebibytes}`, freshMebibytes);
+  return { atStart, mostEver: resident(system) };
+}
+
+/** The most memory that each of the programs ever had so far, in MiB. */
+function resident({ pod, agent }: BulkSystem): Seen['atStart'] {
+  return { pod: peakResidentBytes(pod.pid) / MiB, agent: peakResidentBytes(agent.pid) / MiB };
 }
 
 async function fillLine(use: Use, origin: { port: number; url: string }): Promise<Record<'floor' | 'real', Figure>> {
@@ -149,6 +183,7 @@ function mib(bytes: number): string {
   return `${(bytes / MiB).toFixed(1)} MiB`;
 }
 
-function pair({ floor, real }: { readonly floor: number; readonly real: number }): string {
-  return `${mib(floor)} and ${mib(real)}`;
+function pair({ floor, real }: Residents, program: 'pod' | 'agent', when: keyof Memory): string {
+  const [below, own] = [floor[program][when], real[program][when]];
+  return `${show(below).padEnd(24)} ${show(own).padEnd(24)} ${(own.median - below.median).toFixed(1)} over the floor`;
 }

@@ -7,8 +7,19 @@ import { JobService, type StreamJobResponse } from '../gen/resproxy/v1/job_pb.ts
 import type { Cluster } from '../tests/harness/cluster.ts';
 import { FaultProxy } from '../tests/harness/fault-proxy.ts';
 import { GrpcCaller } from '../tests/harness/grpc-caller.ts';
+import { projectDir } from '../tests/harness/process.ts';
 import { figure, percentile, show } from './figures.ts';
-import { agentEnv, inLab, preload, type Say, startCluster, startOrigin, startScript, type Use } from './lab.ts';
+import {
+  agentEnv,
+  inLab,
+  podSources,
+  preload,
+  type Say,
+  startCluster,
+  startOrigin,
+  startScript,
+  type Use,
+} from './lab.ts';
 import { MiB } from './probed.ts';
 
 const uplink = { bytesPerSecond: 1_250_000, latencyMs: 15 } as const;
@@ -66,7 +77,7 @@ async function echoOnFreeLine(use: Use) {
 }
 
 async function heartbeats(use: Use, origin: Origin) {
-  const cluster = await startCluster(use, { env: preload('rhythm-main.ts') });
+  const cluster = await startCluster(use, { env: preload(`${projectDir}bench/rhythm-main.ts`), script: podSources });
   for (let home = 0; home < homes; home++) {
     const line = await startUplink(use, cluster.ports.agent);
     await cluster.startAgent({ keyName: `fair-${home}`, port: line.port, env: agentEnv(origin.port) });

@@ -7,6 +7,7 @@ import { Fleet } from '../tests/harness/fleet.ts';
 import type { Pod } from '../tests/harness/pod.ts';
 import type { Program } from '../tests/harness/process.ts';
 import { until, within } from '../tests/harness/waiting.ts';
+import { podScript } from './bundles.ts';
 import { figure, percentile, show } from './figures.ts';
 import { inLab, probedEnv, type Say, startScript, type Use } from './lab.ts';
 import { KiB, probe } from './probed.ts';
@@ -23,7 +24,7 @@ const boundMs = 300_000;
 
 export function benchFleet(say: Say): Promise<unknown> {
   return inLab(async (use) => {
-    const fleet = use(await Fleet.start({ pods: [...holders, onlooker], env: probedEnv }));
+    const fleet = use(await Fleet.start({ script: await podScript(), pods: [...holders, onlooker], env: probedEnv }));
     const key = await fleet.access.addKey({ name: keyName });
     const looking = fleet.pod(onlooker);
     const idle = { commands: await commandsPerSecond(fleet), heap: (await probe(looking.program)).heapUsed };

@@ -4,6 +4,7 @@
 // loop at half of the capacity that the real programs showed: a full closed loop measures its own queue.
 import { Cluster } from '../tests/harness/cluster.ts';
 import { Program } from '../tests/harness/process.ts';
+import { agentScript, bundled, podScript } from './bundles.ts';
 import { cpuMicroseconds } from './cpu.ts';
 import { type Figure, figure, percentile, show } from './figures.ts';
 import { type Caller, caller, type Door, type Doors, doors, load, openLoad } from './load.ts';
@@ -48,7 +49,7 @@ const openSeconds = 2;
 const openPairs = 3;
 
 export async function benchJob(say: (line: string) => void): Promise<Partial<Record<Door, Comparison>>> {
-  const origin = new Program({ name: 'origin', args: ['bench/origin.ts'] });
+  const origin = new Program({ name: 'origin', args: [await bundled('origin.ts')] });
   const stops: (() => Promise<unknown>)[] = [() => origin.kill()];
   try {
     const port = Number((await origin.waitForLog('listening', ({ msg }) => msg === 'listening')).port);
@@ -66,11 +67,11 @@ export async function benchJob(say: (line: string) => void): Promise<Partial<Rec
 }
 
 async function startFloor(stops: (() => Promise<unknown>)[]): Promise<System> {
-  const pod = new Program({ name: 'floor pod', args: ['bench/floors/job-pod.ts'] });
+  const pod = new Program({ name: 'floor pod', args: [await bundled('floors/job-pod.ts')] });
   stops.push(() => pod.kill());
   const port = async (door: string) => Number((await pod.waitForLog(door, (line) => line.door === door)).port);
   const url = `ws://127.0.0.1:${await port('agent')}`;
-  const agent = new Program({ name: 'floor agent', args: ['bench/floors/job-agent.ts', url] });
+  const agent = new Program({ name: 'floor agent', args: [await bundled('floors/job-agent.ts'), url] });
   stops.push(() => agent.kill());
   await agent.waitForLog('connected', ({ msg }) => msg === 'connected');
   const doors = { grpcPort: await port('grpc'), httpPort: await port('http'), token: 'none' };
@@ -78,10 +79,10 @@ async function startFloor(stops: (() => Promise<unknown>)[]): Promise<System> {
 }
 
 async function startReal(stops: (() => Promise<unknown>)[], originPort: number): Promise<System> {
-  const cluster = await Cluster.start();
+  const cluster = await Cluster.start({ script: await podScript() });
   stops.push(() => cluster.close());
   const env = { AGENT_ALLOW_ENDPOINTS: `127.0.0.1/32:${originPort}`, AGENT_MAX_CONCURRENT: '128', LOG_LEVEL: 'warn' };
-  const agent = await cluster.startAgent({ env });
+  const agent = await cluster.startAgent({ env, script: await agentScript() });
   const doors = { grpcPort: cluster.ports.grpc, httpPort: cluster.ports.http, token: cluster.token };
   return { doors, podPid: cluster.orchestrator.pid, agentPid: agent.pid };
 }

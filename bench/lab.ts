@@ -1,7 +1,8 @@
 // What the benchmarks share: things that are closed in reverse order whatever happens, the origin, the programs of the
 // floors, and the pod and agent with a probe loaded into them.
 import { Cluster, type ClusterOptions } from '../tests/harness/cluster.ts';
-import { Program, projectDir } from '../tests/harness/process.ts';
+import { Program } from '../tests/harness/process.ts';
+import { bundled, podScript } from './bundles.ts';
 
 export type Say = (line: string) => void;
 
@@ -13,11 +14,11 @@ export interface Closable {
 export type Use = <T extends Closable>(thing: T) => T;
 
 /** Loads the probe into a program: it reports memory and loop lag when asked, see probed.ts. */
-export const probedEnv: Readonly<Record<string, string>> = preload('probe-main.ts');
+export const probedEnv: Readonly<Record<string, string>> = preload(await bundled('probe-main.ts'));
 
-/** The environment that loads files of bench/ into a program before its own. */
-export function preload(...files: readonly string[]): Record<string, string> {
-  return { NODE_OPTIONS: files.map((file) => `--import=${projectDir}bench/${file}`).join(' ') };
+/** The environment that loads a file into a program before its own. */
+export function preload(file: string): Record<string, string> {
+  return { NODE_OPTIONS: `--import=${file}` };
 }
 
 export async function inLab<T>(run: (use: Use) => Promise<T>): Promise<T> {
@@ -38,7 +39,7 @@ export async function startScript(
   script: string,
   { args = [], env = {} }: { args?: readonly string[]; env?: Readonly<Record<string, string>> } = {},
 ): Promise<{ readonly program: Program; readonly port: (door?: string) => Promise<number> }> {
-  const program = new Program({ name: script, args: [`bench/${script}`, ...args], env });
+  const program = new Program({ name: script, args: [await bundled(script), ...args], env });
   use({ close: () => program.kill() });
   const port = async (door?: string) => {
     const line = await program.waitForLog('listening', (said) => said.msg === 'listening' && said.door === door);
@@ -53,9 +54,13 @@ export async function startOrigin(use: Use): Promise<{ readonly port: number; re
   return { port, url: `http://127.0.0.1:${port}` };
 }
 
+/** As the image runs it, unless the options have another script. */
 export async function startCluster(use: Use, options: ClusterOptions = {}): Promise<Cluster> {
-  return use(await Cluster.start(options));
+  return use(await Cluster.start({ script: await podScript(), ...options }));
 }
+
+/** What stands in sources, for a file that is preloaded to change it. */
+export const podSources: readonly string[] = ['cmd/orchestrator/main.ts'];
 
 /** What an agent needs in order to reach that origin with many jobs at once. */
 export function agentEnv(originPort: number): Record<string, string> {

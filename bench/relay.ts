@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Fleet } from '../tests/harness/fleet.ts';
 import { Program } from '../tests/harness/process.ts';
 import { waitForTrueView } from '../tests/harness/view.ts';
+import { bundled, podScript } from './bundles.ts';
 import { cpuMicroseconds } from './cpu.ts';
 import { type Figure, figure, show } from './figures.ts';
 import { agentEnv, inLab, type Say, startOrigin, startScript, type Use } from './lab.ts';
@@ -78,14 +79,14 @@ async function startFloor(use: Use, url: string): Promise<System> {
 }
 
 async function startFloorAgent(use: Use, port: number): Promise<void> {
-  const args = ['bench/floors/job-agent.ts', `ws://127.0.0.1:${port}`];
+  const args = [await bundled('floors/job-agent.ts'), `ws://127.0.0.1:${port}`];
   const agent = new Program({ name: 'floor agent', args });
   use({ close: () => agent.kill() });
   await agent.waitForLog('connected', ({ msg }) => msg === 'connected');
 }
 
 async function startReal(use: Use, originPort: number, url: string): Promise<System> {
-  const fleet = use(await Fleet.start({ pods: ['pod-a', 'pod-b'] }));
+  const fleet = use(await Fleet.start({ script: await podScript(), pods: ['pod-a', 'pod-b'] }));
   for (const pod of fleet.pods) await fleet.startAgent({ name: pod.name, to: pod.name, env: agentEnv(originPort) });
   await waitForTrueView(fleet, 2);
   const front = fleet.pod('pod-a');

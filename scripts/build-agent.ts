@@ -1,50 +1,23 @@
-// npm run build:agent: the agent as one file that runs on a machine with nothing but Node. Readable, not minified, and
-// the same bytes from the same sources. The first argument names the file; dist/agent.mjs by default.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { isBuiltin } from 'node:module';
+// npm run build:agent: the agent as one file that runs on a machine with nothing but Node. The first argument names the
+// file; dist/agent.mjs by default.
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { build } from 'esbuild';
 import { prelude } from './agent-prelude.ts';
+import { builtinsByRequire, bundled, root, version } from './bundle.ts';
 import { licencesComment } from './licences.ts';
-
-const root = fileURLToPath(new URL('..', import.meta.url));
-const { version } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8')) as { version: string };
-
-/** Turns imports of Node's own modules into calls of `require`, which the prelude makes once it has checked Node. */
-const builtinsByRequire: Plugin = {
-  name: 'builtins-by-require',
-  setup(bundle) {
-    bundle.onResolve({ filter: /^[a-z:_/0-9]+$/ }, ({ path, kind }) => {
-      if (!isBuiltin(path)) return undefined;
-      return kind === 'require-call' ? { path, external: true } : { path, namespace: 'builtin' };
-    });
-    bundle.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-      contents: `module.exports = require(${JSON.stringify(path)})`,
-    }));
-  },
-};
 
 async function bundleAgent(): Promise<string> {
   const { outputFiles, metafile } = await build({
-    absWorkingDir: root,
+    ...bundled,
     entryPoints: ['cmd/agent/main.ts'],
-    bundle: true,
-    write: false,
-    metafile: true,
     outfile: 'agent.mjs',
-    format: 'esm',
-    platform: 'node',
     // A Node that is too old has to be able to parse the file, for it to say so.
     target: 'node18',
-    charset: 'utf8',
+    charset: 'ascii',
     legalComments: 'eof',
-    // ws takes them when they are there; here they never are.
-    external: ['bufferutil', 'utf-8-validate'],
-    define: { RESPROXY_BUNDLED_VERSION: JSON.stringify(version) },
     banner: { js: prelude },
     plugins: [builtinsByRequire],
-    logLevel: 'warning',
   });
   const code = outputFiles[0]?.text ?? '';
   if (/^import\b/m.test(code)) throw new Error('the bundle imports something before it has checked Node');

@@ -6,7 +6,7 @@ import { ignoredBy, parseDockerfile, type Step } from './dockerfile.ts';
 const root = new URL('../', import.meta.url);
 const read = (name: string) => readFile(new URL(name, root), 'utf8');
 const stages = parseDockerfile(await read('Dockerfile'));
-const [packages, image] = stages;
+const [build, image] = stages;
 const isIgnored = ignoredBy(await read('.dockerignore'));
 
 describe('the image', () => {
@@ -15,7 +15,7 @@ describe('the image', () => {
 
   test('is made in two stages of the same Node', () => {
     expect(stages.map(({ base }) => base)).toEqual(['node:24-slim', 'node:24-slim']);
-    expect(packages?.name).toBe('packages');
+    expect(build?.name).toBe('build');
   });
 
   test('copies only what is there and not ignored', async () => {
@@ -36,11 +36,14 @@ describe('the image', () => {
     expect([...kept, ...left].filter(isIgnored)).toEqual(left);
   });
 
-  test('installs no development packages', () => {
-    const installs = stages
-      .flatMap(({ steps }) => steps)
-      .filter((step) => step.kind === 'run' && /npm (ci|i)/.test(step.command));
-    expect(installs).toEqual([{ kind: 'run', folder: '/app', command: 'npm ci --omit=dev' }]);
+  test('holds what was built and nothing that was built with', () => {
+    const copies = image?.steps.filter(({ kind }) => kind === 'copy');
+    expect(copies).toEqual([{ kind: 'copy', from: 'build', sources: ['/app/dist'], target: '/app' }]);
+  });
+
+  test('is built from the lock, without any package running a script of its own', () => {
+    const runs = build?.steps.flatMap((step) => (step.kind === 'run' ? [step.command] : [])) ?? [];
+    expect(runs.filter((command) => /npm|npx/.test(command))).toEqual(['npm ci --ignore-scripts']);
   });
 
   test('is not root, listens on every address, and has node itself as its first process', () => {

@@ -1,4 +1,4 @@
-// The licences of what a bundle holds, as a comment for its end: whoever passes the file on passes them on with it.
+// The licences of what a bundle holds, as a text or as a comment for its end: whoever passes it on passes them on with it.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -11,14 +11,18 @@ interface Manifest {
 const packageOf = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/;
 
 /** `inputs` are the bundled files, relative to `root`; the project's own licence stands first. */
-export function licencesComment(root: string, inputs: readonly string[]): string {
+export function licences(root: string, inputs: readonly string[]): string {
   const own = section(readManifest(root), readFileSync(join(root, 'LICENSE'), 'utf8'));
   const folders = new Set(inputs.flatMap((path) => packageOf.exec(path)?.[0] ?? []));
   const theirs = [...folders].sort().map((folder) => {
     const files = inputs.filter((path) => path.startsWith(`${folder}/`));
     return section(readManifest(join(root, folder)), licenceText(root, folder, files));
   });
-  return `/*\n${[own, ...theirs].join('\n').replaceAll('*/', '* /')}*/\n`;
+  return [own, ...theirs].join('\n');
+}
+
+export function licencesComment(root: string, inputs: readonly string[]): string {
+  return `/*\n${licences(root, inputs).replaceAll('*/', '* /')}*/\n`;
 }
 
 function readManifest(folder: string): Manifest {

@@ -1,5 +1,5 @@
 // The agent's settings: what each means, its default and its bounds. Nothing else of this program sees the environment.
-import { z } from 'zod';
+import * as z from 'zod';
 import { maxLabels, parseEndpoint, parseLabel } from '../../internal/agent/app.ts';
 import {
   integer,

@@ -1,6 +1,9 @@
 // The entry point of the image: the first argument says which program this container is. It is loaded here and not
 // started, so that it is process 1 and the platform's SIGTERM is its own.
 import { isHealthy, readProcessOne } from './health.ts';
+import { nameSourceLines } from './source-lines.ts';
+
+nameSourceLines(new URL('.', import.meta.url));
 
 const programs: Readonly<Record<string, () => Promise<unknown>>> = {
   orchestrator: () => import('../orchestrator/main.ts'),

@@ -1,7 +1,7 @@
 // The operator's settings: the only file of the program that sees the environment. How to reach the API server is no
 // setting of ours: KUBECONFIG and a pod's ServiceAccount are read as every Kubernetes client reads them.
 import { hostname } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   integer,
   list,

@@ -1,5 +1,5 @@
 // RESPROXY_KEYS: a file, or AgentKeys of the namespaces that the platform lists, each with the tenant it belongs to.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Setting } from '../../internal/kit/settings.ts';
 import type { KeysConfig, WatchedNamespace } from '../../internal/orchestrator/open-keys.ts';
 

@@ -8,5 +8,5 @@ await runProgram({
   about: 'Takes jobs over gRPC and REST and makes their HTTP requests through the agents that dialled in.',
   settings,
   readConfig,
-  build: (config) => new OrchestratorApp(config),
+  build: (config) => OrchestratorApp.build(config),
 });

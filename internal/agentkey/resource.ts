@@ -1,6 +1,6 @@
 // The AgentKey resource as the operator and the orchestrators read it. Both see it through this one boundary: what the
 // API server hands over is checked again, and an object with a fault is a value, never an exception.
-import { z } from 'zod';
+import * as z from 'zod';
 import { digestPattern } from '../kit/digest.ts';
 import type { Kind, KubeObject, ObjectMeta } from '../kube/objects.ts';
 

@@ -1,6 +1,6 @@
 // Makes a token for a caller: the token goes to whoever asked, its digest into the callers file, and the token itself
 // is kept nowhere.
-import { z } from 'zod';
+import * as z from 'zod';
 import { digestOf } from '../kit/digest.ts';
 import { rewriteFile } from '../kit/rewrite-file.ts';
 import type { RandomBytes } from '../orchestrator/keys/key-format.ts';

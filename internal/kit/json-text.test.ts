@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseJsonText } from './json-text.ts';
 
 const schema = z.strictObject({ keys: z.array(z.strictObject({ id: z.string('must be a string') })) });

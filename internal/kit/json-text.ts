@@ -1,6 +1,6 @@
 // A JSON file of settings as its schema sees it: every fault is told at once, each by its place in the file, and never
 // with what stands there, which may be a secret.
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** Throws an Error with one line per fault. */
 export function parseJsonText<T>(text: string, path: string, schema: z.ZodType<T>): T {

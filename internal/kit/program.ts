@@ -17,7 +17,7 @@ export interface Program<C> {
   readonly about: string;
   readonly settings: SettingTable;
   readonly readConfig: (env: NodeJS.ProcessEnv) => C;
-  readonly build: (config: C, version: string) => App;
+  readonly build: (config: C, version: string) => App | Promise<App>;
 }
 
 /** Written into the agent's bundle by its build, where there is no package.json to read. */
@@ -28,7 +28,7 @@ export const version: string = typeof RESPROXY_BUNDLED_VERSION === 'string' ? RE
 export async function runProgram<C>(program: Program<C>): Promise<void> {
   if (answeredByFlag(program)) return;
   const config = readConfigOrExit(program);
-  const app = program.build(config, version);
+  const app = await program.build(config, version);
   const stopped = stopOnSignal(app);
   try {
     await app.start();

@@ -1,6 +1,6 @@
 // Reads a program's settings from the environment, once: every fault is reported together, and the same table
 // prints the help. Only the config.ts of a program calls it.
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface Setting<T> {
   /** Takes the text of the variable, or undefined when it is unset or empty. */

@@ -1,8 +1,10 @@
 // Where the API server is and how to prove who we are: kubeconfig files, a pod's own ServiceAccount, exec plugins. All of
 // that is @kubernetes/client-node's, and this is the only file that knows it. Its generated API is left alone: it opens
 // a TLS connection per request, its informer stops for good at the first error it does not expect, and both are decided
-// in places that cannot be replaced (docs/adr/0026). The package costs 90 MB, so it is loaded only when it is used.
+// in places that cannot be replaced (docs/adr/0026). The package costs 90 MB, so orchestrators load this file only when
+// it is used.
 import { isDeepStrictEqual } from 'node:util';
+import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
 
 export interface Access {
@@ -43,7 +45,6 @@ const connectTimeoutMs = 10_000;
 
 /** Reads KUBECONFIG, ~/.kube/config, or what a pod is given, whichever there is first. */
 export async function loadCredentials(): Promise<Credentials> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   config.loadFromDefault();
   const cluster = config.getCurrentCluster();

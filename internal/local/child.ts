@@ -1,5 +1,5 @@
 // One program of `npm start` as a child process: what it logs goes to a file, what it says about its doors is listened
-// for, and its end, wanted or not, is told. It dies with its parent (die-with-parent.ts).
+// for, and its end, wanted or not, is told. It dies with its parent (die-with-parent.mjs).
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
@@ -18,7 +18,7 @@ export interface ChildOptions {
 type LogLine = Readonly<Record<string, unknown>>;
 
 const projectDir = fileURLToPath(new URL('../../', import.meta.url));
-const preload = new URL('./die-with-parent.ts', import.meta.url).href;
+const preload = new URL('./die-with-parent.mjs', import.meta.url).href;
 /** Ctrl-C in a terminal reaches every process of the group; these are stopped in order, by us. */
 const ownGroup = process.platform !== 'win32';
 const keptComplaints = 3;

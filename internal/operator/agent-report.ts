@@ -2,7 +2,7 @@
 // have no right to write anything (docs/adr/0027). No answer means that nothing is known, not that nobody is connected.
 import { readFile } from 'node:fs/promises';
 import { request } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CancelTimer, Clock } from '../kit/clock.ts';
 
 export interface AgentReportOptions {

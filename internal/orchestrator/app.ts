@@ -33,7 +33,7 @@ import { type KeysConfig, openKeys } from './open-keys.ts';
 import type { PeerConfig } from './peer/peer-credential.ts';
 import { parseRedisUrl } from './redis/redis-url.ts';
 import type { AgentControl } from './registry/agents.ts';
-import { type FleetConfig, SharedFleet } from './shared-fleet.ts';
+import type { FleetConfig, SharedFleet } from './shared-fleet.ts';
 
 // For reading the settings.
 export { type AddressRange, type FleetConfig, isLoopback, type PeerConfig, parseRange, parseRedisUrl };
@@ -98,7 +98,12 @@ export class OrchestratorApp implements App {
   readonly #httpDoor: HttpDoor;
   readonly #admin: AdminServer;
 
-  constructor(config: OrchestratorConfig) {
+  /** What a pod has only because there are others is loaded only when there are: ioredis alone is 8 MiB. */
+  static async build(config: OrchestratorConfig): Promise<OrchestratorApp> {
+    return new OrchestratorApp(config, config.fleet && (await import('./shared-fleet.ts')).SharedFleet);
+  }
+
+  private constructor(config: OrchestratorConfig, Shared: typeof SharedFleet | undefined) {
     this.#config = config;
     const ground = layGround(config, config.fleet && (() => this.#shared?.redisUp ?? false));
     this.#ground = ground;
@@ -106,7 +111,7 @@ export class OrchestratorApp implements App {
     const tls = this.#certificate(config.tls);
     const agentTls = config.agentTls === config.tls ? tls : this.#certificate(config.agentTls);
     const { trustedProxies, bind, adminBind } = config;
-    this.#shared = config.fleet && new SharedFleet(config.fleet, { ...ground, bind });
+    this.#shared = config.fleet && Shared && new Shared(config.fleet, { ...ground, bind });
 
     // Agents: who may come, and the links to their exits.
     const source = openKeys(config.keys, ground);

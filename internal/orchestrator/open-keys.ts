@@ -2,8 +2,6 @@
 import type { Clock, Random } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { version } from '../kit/program.ts';
-import { loadCredentials } from '../kube/credentials.ts';
-import { KubeClient } from '../kube/kube-client.ts';
 import { FileKeys } from './keys/file-keys.ts';
 import type { KeySource } from './keys/key-source.ts';
 import { KubernetesKeys, type WatchedNamespace } from './keys/kubernetes-keys.ts';
@@ -25,8 +23,10 @@ export function openKeys(config: KeysConfig, context: KeysContext): KeySource {
   return new KubernetesKeys({ namespaces: config.namespaces, connect: connectKubernetes, ...context });
 }
 
-/** With what this program is given to reach the API server. */
+/** With what this program is given to reach the API server; loaded only where that is used. */
 export async function connectKubernetes() {
+  const { loadCredentials } = await import('../kube/credentials.ts');
+  const { KubeClient } = await import('../kube/kube-client.ts');
   const credentials = await loadCredentials();
   const client = new KubeClient({ credentials, userAgent: `resproxy-orchestrator/${version}` });
   return { client, close: () => credentials.close() };

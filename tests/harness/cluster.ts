@@ -17,6 +17,8 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** In PEM, when the gRPC door speaks TLS. */
   readonly ca?: string | undefined;
+  /** What Node runs as the orchestrator: the sources by default, or what the image has of them. */
+  readonly script?: readonly string[];
   /** Issuers whose tokens callers may show. */
   readonly providers?: readonly object[];
 }
@@ -49,13 +51,14 @@ export class Cluster {
     this.#dir = dir;
   }
 
-  static async start({ env = {}, ca, providers }: ClusterOptions = {}): Promise<Cluster> {
+  static async start({ env = {}, ca, script, providers }: ClusterOptions = {}): Promise<Cluster> {
     const dir = await TempDir.make();
     const pods: Pod[] = [];
     try {
       const access = await Access.make(dir, () => pods.map(({ program }) => program), providers);
       const { token } = access;
-      const pod = await Pod.start({ name: 'orchestrator', cwd: dir.path, env: { ...access.env, ...env }, token, ca });
+      const podEnv = { ...access.env, ...env };
+      const pod = await Pod.start({ name: 'orchestrator', cwd: dir.path, env: podEnv, token, ca, script });
       pods.push(pod);
       return new Cluster(pod, access, dir);
     } catch (error) {

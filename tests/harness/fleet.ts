@@ -17,6 +17,8 @@ export interface FleetOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Pods that the others reach only through a line that can misbehave. */
   readonly faultyPeers?: readonly string[];
+  /** What Node runs as a pod: the sources by default, or what the image has of them. */
+  readonly script?: readonly string[];
 }
 
 export interface FleetAgentOptions {
@@ -94,7 +96,9 @@ export class Fleet {
     if (before?.program.alive) throw new Error(`${name} still runs`);
     await before?.close();
     const { token, env } = this.access;
-    const pod = await Pod.start({ name, cwd: this.#dir.path, env: { ...env, ...this.#podEnv(name) }, token });
+    const podEnv = { ...env, ...this.#podEnv(name) };
+    const { script } = this.#options;
+    const pod = await Pod.start({ name, cwd: this.#dir.path, env: podEnv, token, script });
     this.#pods.set(name, pod);
     if (this.#options.faultyPeers?.includes(name)) await this.#layLine(pod);
     return pod;

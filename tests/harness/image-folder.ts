@@ -5,12 +5,14 @@ import { chmod, copyFile, cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ignoredBy, parseDockerfile, type Stage, type Step } from '../../scripts/dockerfile.ts';
+import { ownEnv } from './own-env.ts';
 import { Program, projectDir } from './process.ts';
 import { TempDir } from './temp.ts';
 import { tool } from './tools.ts';
 
 const run = promisify(execFile);
-const installBoundMs = 50_000;
+const installBoundMs = 240_000;
+const runBoundMs = 50_000;
 /** Nobody: owns no file, and may write nowhere that is not everybody's. */
 const stranger = 65_534;
 const isRoot = process.getuid?.() === 0;
@@ -67,7 +69,7 @@ export class ImageFolder {
   /** The same, to its end; what it wrote to stdout. */
   async output(args: readonly string[]): Promise<string> {
     const [command = '', ...rest] = this.#command(args);
-    const { stdout } = await run(command, rest, { cwd: this.#dataDir, env: this.#env({}), timeout: installBoundMs });
+    const { stdout } = await run(command, rest, { cwd: this.#dataDir, env: this.#env({}), timeout: runBoundMs });
     return stdout;
   }
 
@@ -140,12 +142,4 @@ export class ImageFolder {
     if (isRoot) await run('chown', [String(stranger), this.#dataDir]);
     await chmod(root, 0o555);
   }
-}
-
-/** Without what the npm that runs these tests tells its children: here another one starts from nothing. */
-function ownEnv(): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(
-    ([name]) => !/^npm_(package|lifecycle|config_local_prefix)|^INIT_CWD$|^NODE_OPTIONS$/.test(name),
-  );
-  return Object.fromEntries(own);
 }

@@ -22,6 +22,8 @@ export interface PodOptions {
   readonly token: string;
   /** In PEM, when the gRPC door speaks TLS. */
   readonly ca?: string | undefined;
+  /** What Node runs: the sources by default, or what the image has of them. */
+  readonly script?: readonly string[] | undefined;
 }
 
 const podEnv: Readonly<Record<string, string>> = {
@@ -52,8 +54,8 @@ export class Pod {
 
   /** Resolves when it is ready. */
   static async start(options: PodOptions): Promise<Pod> {
-    const { name, cwd, env } = options;
-    const program = new Program({ name, args: ['cmd/orchestrator/main.ts'], cwd, env: { ...podEnv, ...env } });
+    const { name, cwd, env, script = ['cmd/orchestrator/main.ts'] } = options;
+    const program = new Program({ name, args: script, cwd, env: { ...podEnv, ...env } });
     try {
       const ports = await listeningPorts(program);
       await program.waitForLog('ready', ({ msg }) => msg === 'ready', { boundMs: startBoundMs });

@@ -172,7 +172,7 @@ export function withTails(error: unknown): Error {
 }
 
 function nodeCommand([script = '', ...rest]: readonly string[]): string[] {
-  return ['--import', `${projectDir}internal/local/die-with-parent.ts`, resolve(projectDir, script), ...rest];
+  return ['--import', `${projectDir}internal/local/die-with-parent.mjs`, resolve(projectDir, script), ...rest];
 }
 
 /** A log line without what every line says. */

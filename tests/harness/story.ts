@@ -30,7 +30,7 @@ export function story(sentence: string, tell: (use: Use) => Promise<void>, bound
 }
 
 /** Made once for all stories of the file. */
-export function shared<T>(make: (use: Use) => Promise<T>): () => T {
+export function shared<T>(make: (use: Use) => Promise<T>, boundMs = storyBoundMs): () => T {
   const used = new UsedThings();
   let made: { readonly value: T } | undefined;
   beforeAll(async () => {
@@ -39,7 +39,7 @@ export function shared<T>(make: (use: Use) => Promise<T>): () => T {
     } catch (error) {
       throw withTails(error);
     }
-  }, storyBoundMs);
+  }, boundMs);
   afterAll(() => used.close(), storyBoundMs);
   return () => {
     if (!made) throw new Error('shared things are made before the first story, not while the file loads');

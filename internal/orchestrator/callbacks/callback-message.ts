@@ -1,6 +1,6 @@
 // What a receiver is told: which job is over and how. The answer itself stays with resproxy, where the receiver can get
 // it as the job's tenant.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JobRecord } from '../jobs/job.ts';
 
 const receiverSchema = z.object({ url: z.url() });

@@ -1,7 +1,7 @@
 // The secrets that callbacks are signed with, by tenant, from a JSON file that is followed while the program runs:
 // `{"secrets": [{"tenant": "acme", "secrets": ["whsec_..."]}]}`, the newest first. A tenant without one has no
 // callbacks.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../kit/clock.ts';
 import { parseJsonText } from '../../kit/json-text.ts';
 import type { Logger } from '../../kit/log.ts';

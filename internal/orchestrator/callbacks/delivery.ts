@@ -1,6 +1,6 @@
 // One delivery: a signed POST to a receiver, through the guard, and what came of it. No redirect is followed, and of the
 // answer nothing but its status is kept.
-import { Client } from 'undici';
+import type { Client } from 'undici';
 import { ConnectError } from '../../guard/connect-error.ts';
 import { Connector } from '../../guard/connector.ts';
 import type { Clock } from '../../kit/clock.ts';
@@ -32,9 +32,11 @@ export interface DeliveryMeans {
 }
 
 export async function deliver(parcel: Parcel, means: DeliveryMeans): Promise<Receipt> {
+  // A pod that never calls back never loads it.
+  const { Client } = await import('undici');
   const stop = new AbortController();
   const cancelTimer = means.clock.after(callbackLimits.timeoutMs, () => stop.abort());
-  const client = clientTo(parcel.url, means, stop.signal);
+  const client = new Client(parcel.url.origin, clientOptions(parcel.url, means, stop.signal));
   try {
     return { kind: 'answered', status: await post(client, parcel, means.clock, stop.signal) };
   } catch (error) {
@@ -64,12 +66,12 @@ async function post(client: Client, { url, id, body, secrets }: Parcel, clock: C
   return statusCode;
 }
 
-function clientTo(url: URL, { rules, clock, ca }: DeliveryMeans, signal: AbortSignal): Client {
+function clientOptions(url: URL, { rules, clock, ca }: DeliveryMeans, signal: AbortSignal): Client.Options {
   const guard = rules.guardFor(url);
   const connector = new Connector({ guard, clock, ...(ca !== undefined && { ca }) });
   const hostname = url.hostname.replace(/^\[|\]$/g, '');
   const to = { hostname, port: portOf(url), secure: url.protocol === 'https:', tlsSession: { session: undefined } };
-  return new Client(url.origin, {
+  return {
     allowH2: false,
     connect: (_options, settle) => {
       connector.connect(to, signal).then(
@@ -77,7 +79,7 @@ function clientTo(url: URL, { rules, clock, ca }: DeliveryMeans, signal: AbortSi
         (error: Error) => settle(error, null),
       );
     },
-  });
+  };
 }
 
 function reason(error: unknown): Extract<Receipt, { kind: 'failed' }>['why'] {

@@ -1,7 +1,7 @@
 // One page of the fleet: filtered, sorted, and continued after the last agent of the page before. The token holds that
 // agent's place in the order, so agents that come and go between two pages move no other across the border.
 import { hash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AgentRecord, AgentStatus } from '../registry/agents.ts';
 import { bounds } from './validate/bounds.ts';
 import { invalid } from './validate/faults.ts';

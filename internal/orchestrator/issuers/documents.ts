@@ -1,6 +1,6 @@
 // What an issuer publishes: the name that its tokens bear, and the keys that they are signed by. Whoever reads it says so
 // with an Error whose message is fit for the log.
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface Published {
   readonly issuer: string;

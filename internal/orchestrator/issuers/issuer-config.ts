@@ -1,6 +1,6 @@
 // An issuer of tokens as the callers file names it: who it is, where its keys are, and what its tokens must be. The
 // shapes are parts of a provider there.
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Asymmetric all of them: a key that checks tokens must not be one that makes them. */
 export const algorithms = [

@@ -1,7 +1,8 @@
 // An issuer on the web: its keys at a fixed address, or at the one that OpenID Connect discovery names. Nothing is
-// followed that the issuer did not say itself: no redirect, no other name, no plain line.
+// followed that the issuer did not say itself: no redirect, no other name, no plain line. undici is loaded by the first
+// reading, since most pods have no issuer.
 import { readFile } from 'node:fs/promises';
-import { Agent, request } from 'undici';
+import type { Agent } from 'undici';
 import { type IssuerDocuments, type Published, parseConfiguration } from './documents.ts';
 import { isTrustedUrl, type JwksIssuer } from './issuer-config.ts';
 import { issuerLimits } from './issuer-limits.ts';
@@ -16,7 +17,7 @@ export class WebDocuments implements IssuerDocuments {
   async read(): Promise<Published> {
     const { issuer, jwksUri, caFile } = this.#config;
     // One for each reading: there are minutes between them, and a new authority is taken at once.
-    const agent = agentWith(caFile === undefined ? undefined : await readFile(caFile, 'utf8'));
+    const agent = await agentWith(caFile === undefined ? undefined : await readFile(caFile, 'utf8'));
     try {
       const keys = await this.#get(agent, jwksUri ?? (await this.#discover(agent)));
       return { issuer, keys };
@@ -36,6 +37,7 @@ export class WebDocuments implements IssuerDocuments {
   }
 
   async #get(agent: Agent, url: string): Promise<unknown> {
+    const { request } = await import('undici');
     const { statusCode, body } = await request(url, {
       dispatcher: agent,
       headers: { accept: 'application/json, application/jwk-set+json', ...(await this.#authorization(url)) },
@@ -58,7 +60,8 @@ export class WebDocuments implements IssuerDocuments {
   }
 }
 
-function agentWith(ca: string | undefined): Agent {
+async function agentWith(ca: string | undefined): Promise<Agent> {
+  const { Agent } = await import('undici');
   const { fetchTimeoutMs, maxDocumentBytes } = issuerLimits;
   return new Agent({
     allowH2: false,

@@ -1,7 +1,7 @@
 // Keys from a JSON file, `{"keys": [POLICY, ...]}`, followed while the program runs. No file means no keys: nobody gets
 // in until there is one. A file with a fault changes nothing, and the log says where the fault is.
 import { stat } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../kit/clock.ts';
 import { parseJsonText } from '../../kit/json-text.ts';
 import type { Logger } from '../../kit/log.ts';

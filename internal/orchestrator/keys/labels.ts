@@ -1,5 +1,5 @@
 // Labels in keys and in records of the fleet, read from JSON.
-import { z } from 'zod';
+import * as z from 'zod';
 import { findLabelFault } from '../../wire/labels.ts';
 
 export const labelsSchema = z

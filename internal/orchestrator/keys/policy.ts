@@ -1,5 +1,5 @@
 // What a key allows: the one type behind every source of keys, with the checks that every source owes it.
-import { z } from 'zod';
+import * as z from 'zod';
 import { digestPattern } from '../../kit/digest.ts';
 import { keyIdPattern } from './key-format.ts';
 import { labelsSchema } from './labels.ts';

@@ -1,5 +1,5 @@
 // The head of an origin's answer as a store keeps it beside the body: status, headers, and the way that it came.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Header } from '../channel/link.ts';
 import type { ExitUsed, JobTimings } from '../dispatch/job.ts';
 

@@ -1,6 +1,6 @@
 // What a durable job asks, as the bytes that a store keeps: a length, JSON, and the body as it is. Pods of two versions
 // may share a store; what a newer one wrote and this one does not know is refused, never ignored.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { OutboundRequest } from '../channel/link.ts';
 import type { RetryRules } from '../dispatch/job.ts';
 import type { Target } from '../route/candidate.ts';

@@ -1,5 +1,5 @@
 // What a job waits for, as the text under which a store keeps it: any pod can tell from it whether an exit has come.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Target } from '../route/candidate.ts';
 
 export interface ParkedTarget {

@@ -1,6 +1,6 @@
 // A connection as pods tell each other of it. What comes back out of Redis was written by another pod, perhaps of
 // another version, and is judged like anything else from outside: what this version does not know is left out.
-import { z } from 'zod';
+import * as z from 'zod';
 import { isReserved } from '../../wire/labels.ts';
 import { labelsSchema } from '../keys/labels.ts';
 import type { ExitKind, ExitState } from './agents.ts';

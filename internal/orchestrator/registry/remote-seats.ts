@@ -1,6 +1,6 @@
 // The other pods, by their leases. A pod that lost its lease, or whose lease Redis lost, takes another seat and is the
 // same pod: links to it stay.
-import { z } from 'zod';
+import * as z from 'zod';
 import { type PodListener, RemotePod } from './pods.ts';
 import { podOf } from './redis-keys.ts';
 

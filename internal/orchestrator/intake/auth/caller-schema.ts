@@ -1,6 +1,6 @@
 // What a caller may be, as the callers file says it: of one that shows a token of ours, and of those that an issuer
 // vouches for.
-import { z } from 'zod';
+import * as z from 'zod';
 import { allScopes } from './caller.ts';
 
 export const callerName = z

@@ -1,6 +1,6 @@
 // Callers from a JSON file, followed while the program runs. No file means no callers: every call is refused until
 // there is one. A file with a fault changes nothing, and the log says where the fault is.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../../kit/clock.ts';
 import { digestPattern } from '../../../kit/digest.ts';
 import { parseJsonText } from '../../../kit/json-text.ts';

@@ -1,6 +1,6 @@
 // What a token that is good makes of its bearer: the first grant that fits says tenant, scopes and limits. Nothing is
 // granted that no grant names, and a claim of the token can narrow a grant's scopes but never widen them.
-import { z } from 'zod';
+import * as z from 'zod';
 import { allScopes, type Caller, type Scope } from './caller.ts';
 import { callerName, limits, scopes } from './caller-schema.ts';
 

@@ -1,5 +1,5 @@
 // Providers of the callers file: issuers whose tokens callers may show, and what is granted to whom.
-import { z } from 'zod';
+import * as z from 'zod';
 import { jwksShape, kubernetesShape } from '../../issuers/issuer-config.ts';
 import { issuerLimits } from '../../issuers/issuer-limits.ts';
 import { accountGrants, type Bearer, claimGrants, type Granted, grantToAccount, grantToSubject } from './grants.ts';

@@ -3,6 +3,7 @@
 
 import {
   type DescMessage,
+  type DescMethodBiDiStreaming,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   fromBinary,
@@ -13,7 +14,8 @@ import type { MethodDefinition } from '@grpc/grpc-js';
 
 export type GrpcMethod<I extends DescMessage, O extends DescMessage> =
   | DescMethodUnary<I, O>
-  | DescMethodServerStreaming<I, O>;
+  | DescMethodServerStreaming<I, O>
+  | DescMethodBiDiStreaming<I, O>;
 
 /** What arrived instead of a request. */
 export class Undecodable {
@@ -33,8 +35,8 @@ export function definitionOf<I extends DescMessage, O extends DescMessage>(
 ): MethodDefinition<Decoded<I>, MessageShape<O>> {
   return {
     path: `/${method.parent.typeName}/${method.name}`,
-    requestStream: false,
-    responseStream: method.methodKind === 'server_streaming',
+    requestStream: method.methodKind === 'bidi_streaming',
+    responseStream: method.methodKind !== 'unary',
     requestSerialize: (request) => {
       if (request instanceof Undecodable) throw request.cause;
       return asBuffer(toBinary(method.input, request));

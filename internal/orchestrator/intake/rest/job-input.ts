@@ -1,7 +1,7 @@
 // The JSON of POST /jobs as a SubmitJobRequest, which has all that a RunJobRequest has. Unknown fields are refused by name; what a field may hold is for the
 // service to say, but for what a message cannot carry.
 import type { Duration } from '@bufbuild/protobuf/wkt';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SubmitJobRequest } from '../../../../gen/resproxy/v1/durable_job_pb.ts';
 import type { HttpRequest } from '../../../../gen/resproxy/v1/http_pb.ts';
 import type { RetryPolicy } from '../../../../gen/resproxy/v1/job_parts_pb.ts';

@@ -1,10 +1,11 @@
-// Durable jobs in one file, for a pod without Redis. The file belongs to a thread of its own, so that no write holds up
-// the path of a job; what waits for that thread is bounded.
+// Durable jobs in one file, for a pod without Redis. From the first job on the file belongs to a thread of its own, so that
+// no write holds up the path of a job; what waits for that thread is bounded.
 import { Worker } from 'node:worker_threads';
 import { Followers } from '../followers.ts';
 import { defaultJobSettings, type JobSettings } from '../job-limits.ts';
 import { type JobStore, StoreFault } from '../job-store.ts';
 import { type OperationName, storeOf } from '../operations.ts';
+import { EmptyFile } from './empty-file.ts';
 import { type Call, type Committed, type FromThread, type ThreadData, type ToThread, toError } from './protocol.ts';
 
 export interface SqliteStoreOptions {
@@ -37,32 +38,21 @@ interface Waiting {
 class SqliteStore {
   readonly followers = new Followers();
   readonly opened: Promise<void>;
-  readonly #worker: Worker;
+  readonly #threadData: ThreadData;
   readonly #now: () => number;
-  readonly #ended: Promise<void>;
   readonly #waiting = new Map<number, Waiting>();
+  /** Until there is a thread. */
+  #empty: EmptyFile | undefined;
+  #thread: { readonly worker: Worker; readonly ended: Promise<void> } | undefined;
   #waitingBytes = 0;
   #calls = 0;
   #failure: Error | undefined;
 
   constructor({ path, now, settings = defaultJobSettings }: SqliteStoreOptions) {
     this.#now = now;
-    const workerData: ThreadData = { path, settings };
-    this.#worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData });
-    const opening = Promise.withResolvers<void>();
-    const ending = Promise.withResolvers<void>();
-    this.opened = opening.promise;
-    this.#ended = ending.promise;
-    this.#worker.on('message', (message: FromThread) => {
-      if (message.kind === 'open') opening.resolve();
-      else this.#committed(message);
-    });
-    this.#worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
-    this.#worker.on('exit', () => {
-      this.#fail(new Error('the job store is closed'));
-      opening.reject(this.#failure);
-      ending.resolve();
-    });
+    this.#threadData = { path, settings };
+    this.#empty = EmptyFile.open(path, settings);
+    this.opened = this.#empty ? Promise.resolve() : this.#startThread();
   }
 
   perform(name: OperationName, args: readonly unknown[]): Promise<unknown> {
@@ -70,6 +60,8 @@ class SqliteStore {
     if (refusal) return Promise.reject(refusal);
     const bytes = weight(args);
     const call: Call = { id: ++this.#calls, name, args, now: this.#now() };
+    if (this.#empty && name !== 'submit') return this.#performHere(this.#empty, call);
+    this.#handOver();
     return new Promise((resolve, reject) => {
       this.#waiting.set(call.id, { resolve, reject, bytes });
       this.#waitingBytes += bytes;
@@ -77,11 +69,44 @@ class SqliteStore {
     });
   }
 
+  async #performHere(empty: EmptyFile, call: Call): Promise<unknown> {
+    return empty.perform(call);
+  }
+
+  /** What is told to the thread before it has opened the file, it finds when it has. */
+  #handOver(): void {
+    if (!this.#empty) return;
+    this.#empty.close();
+    this.#empty = undefined;
+    this.#startThread().catch(() => {}); // Whoever waits hears of it by #fail.
+  }
+
+  /** Resolves once it has the file; rejects when it never will. */
+  #startThread(): Promise<void> {
+    const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: this.#threadData });
+    const opening = Promise.withResolvers<void>();
+    const ending = Promise.withResolvers<void>();
+    this.#thread = { worker, ended: ending.promise };
+    worker.on('message', (message: FromThread) => {
+      if (message.kind === 'open') opening.resolve();
+      else this.#committed(message);
+    });
+    worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', () => {
+      this.#fail(new Error('the job store is closed'));
+      opening.reject(this.#failure);
+      ending.resolve();
+    });
+    return opening.promise;
+  }
+
   /** What was asked before is still done. */
   async close(): Promise<void> {
     this.#failure ??= new Error('the job store is closed');
+    this.#empty?.close();
+    this.#empty = undefined;
     this.#tell('close');
-    await this.#ended;
+    await this.#thread?.ended;
   }
 
   #refusal(): StoreFault | undefined {
@@ -91,7 +116,7 @@ class SqliteStore {
   }
 
   #tell(message: ToThread): void {
-    this.#worker.postMessage(message);
+    this.#thread?.worker.postMessage(message);
   }
 
   #committed({ replies, changes }: Committed): void {
