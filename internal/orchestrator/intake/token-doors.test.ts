@@ -116,6 +116,12 @@ test('who sends no token is told of no error in it', async () => {
   expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
   const other = await fetch(`${doors.httpUrl}/agents`, { headers: { authorization: 'Bearer something' } });
   expect(other.headers.get('www-authenticate')).toContain('error="invalid_token"');
+  const connect = await fetch(`${doors.httpUrl}/resproxy.v1.JobService/RunJob`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  });
+  expect([connect.status, connect.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
   expect(asked).toEqual([]);
 });
 

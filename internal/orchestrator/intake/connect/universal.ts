@@ -87,7 +87,9 @@ async function* bodyOf(
 }
 
 /** What the library leaves out when it refuses a request as HTTP. */
-const hints: ReadonlyMap<number, Record<string, string>> = new Map([
+const hints: ReadonlyMap<number, Record<string, string>> = new Map<number, Record<string, string>>([
+  // RFC 9110, 11.6.1; what is wrong with a token stands in the error.
+  [401, { 'www-authenticate': 'Bearer' }],
   [405, { allow: 'POST' }],
   [415, { 'accept-post': 'application/json, application/proto, application/grpc-web+proto' }],
 ]);
