@@ -14,6 +14,8 @@ export interface Ran {
   readonly stderr: string;
 }
 
+/** What client-go logs of itself: among it, now and then, that a watch has ended which Helm itself gave up. */
+const informationalLine = /^I\d{4} .*(\n|$)/gm;
 const runBoundMs = 100_000;
 const maxOutputBytes = 64 * 1024 * 1024;
 
@@ -101,7 +103,7 @@ export class ApiServer {
     const env = { ...process.env, KUBECONFIG: this.#plane.adminKubeconfig };
     const bounds = { timeout: runBoundMs, maxBuffer: maxOutputBytes };
     const { status, stdout, stderr } = spawnSync(command, args, { env, input, encoding: 'utf8', ...bounds });
-    return { status, stdout, stderr };
+    return { status, stdout, stderr: withoutInformation(stderr) };
   }
 
   #state(): string {
@@ -114,4 +116,9 @@ export class ApiServer {
     await Promise.all(this.#started.map((program) => program.kill()));
     await this.#plane.close();
   }
+}
+
+/** What a program said, without what is of no weight: warnings of the API server are not among it, and stay. */
+export function withoutInformation(said: string): string {
+  return said.replace(informationalLine, '');
 }
